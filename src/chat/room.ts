@@ -1,0 +1,27 @@
+/** Who can find and enter a room. Lync's words; on the wire `open`, `scoped`, `private`. */
+export type Privacy = "open" | "closed" | "secret";
+
+/** In an auditorium only presenters post. */
+export type RoomType = "normal" | "auditorium";
+
+/** A persistent chat room as the rest of the system sees it: settings only, no members. */
+export interface Room {
+  readonly id: number;
+  /** `ma-chan://<domain>/<guid>`, always spelled the same: clients compare it case-sensitively. */
+  readonly uri: string;
+  readonly domain: string;
+  /** Lower-case GUID, the last part of the URI. */
+  readonly guid: string;
+  readonly name: string;
+  readonly description: string;
+  readonly privacy: Privacy;
+  readonly type: RoomType;
+  readonly categoryId: number;
+  readonly disabled: boolean;
+  /** False: history is not shown to users (the compliance archive still records). */
+  readonly keepsHistory: boolean;
+  readonly fileUpload: boolean;
+  readonly invitations: boolean;
+  /** Rises with every change of the room's settings or roles; a decision made under an older version is made again. */
+  readonly accessVersion: number;
+}
