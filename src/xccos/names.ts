@@ -1,0 +1,93 @@
+/**
+ * Every name, id and number of the wire that a recorded session does not settle, in one place, each with how
+ * sure it is:
+ *   seen       in real traffic or in a client's source
+ *   likely     as [MS-XCCOSIP] is remembered to say, or as Microsoft's published role and database tables imply
+ *   uncertain  our own choice for something that must exist under some name
+ * Change a name here and nowhere else.
+ */
+
+/** Confidence: seen. */
+export const XCCOS_NAMESPACE = "urn:parlano:xml:ns:xccos";
+
+/** Names of replies that differ from the name of the command; every other reply has its command's name. */
+export const replyNames: ReadonlyMap<string, string> = new Map([
+  ["getserverinfo", "getservinfo"], // likely; "getserverinfo" is possible
+  ["getfutok", "getftok"], // seen
+  ["getfdtok", "getftok"], // seen
+]);
+
+export const noticeNames = {
+  join: "join", // seen
+  batchJoin: "bjoin", // seen
+  part: "part", // seen
+  invite: "invite", // likely
+  roomModified: "chanmodify", // likely
+  permissionModified: "permmodify", // uncertain
+  kick: "kick", // uncertain
+} as const;
+
+export const infoIds = {
+  participantCount: "urn:parlano:ma:info:ucnt", // seen
+  visibility: "urn:parlano:ma:info:visibilty", // seen, spelt like this
+} as const;
+
+export const propIds = {
+  filepost: "urn:parlano:ma:prop:filepost", // seen
+  invite: "urn:parlano:ma:prop:invite", // seen
+  logged: "urn:parlano:ma:prop:logged", // seen
+} as const;
+
+export const attributeNames = {
+  displayName: "disname", // likely; uib
+  authorDisplayName: "authdisp", // likely; grpchat, msg
+  alert: "alert", // likely; grpchat, msg
+  chatId: "chatId", // likely; grpchat, msg
+  parent: "parent", // likely; chanib
+  behavior: "behavior", // likely; chanib
+  disabled: "disabled", // likely; chanib
+  topic: "topic", // seen; chanib, first generation only
+  createdOn: "createdOn", // uncertain; inv in a reply
+  poolDisplayName: "displayName", // uncertain; sib
+  roomManagementUrl: "roomManagementUrl", // uncertain; sib
+} as const;
+
+/** `fib@key` of a room that could not be joined. Confidence: seen. */
+export const FAILURE_KEY = "OPERATION_FAILED";
+
+/**
+ * Bits of `aib@key`, after Microsoft's role table. Confidence: likely. The two sums are seen: a client shows
+ * the operator sign for exactly 12276.
+ */
+export const permissionMasks = {
+  joinRoom: 1 << 7,
+  chat: 1 << 8,
+  readHistory: 1 << 10,
+  seeRoom: 1 << 11,
+  chatInAuditorium: 1 << 12,
+  bypassVisibility: 1 << 13,
+  member: 3984,
+  managerAndMember: 12276,
+  presenter: 1 << 12, // added to one of the two sums, in auditorium rooms only
+} as const;
+
+/** Response codes by name. Only 200 SUCCESS_OK is seen; the others are uncertain, modelled on SIP. */
+export const responseCodes = {
+  SUCCESS_OK: 200,
+  ERROR_INVALID_ARGUMENT: 400,
+  ERROR_PERMISSION: 403,
+  ERROR_NO_SUCH_NODE: 404,
+  ERROR_NO_SUCH_PRINCIPAL: 404,
+  ERROR_CANNOT_GET_PARTICIPANTS: 405,
+  ERROR_DATA_COLLISION: 409,
+  ERROR_DUPLICATE_ROOM_NAME: 409,
+  ERROR_NODE_DISABLED: 410,
+  ERROR_LIMIT_EXCEEDED: 413,
+  ERROR_NODE_HIERARCHY: 416,
+  ERROR_USER_NOT_JOINED: 480,
+  ERROR_SERVER: 500,
+  ERROR_MSG_NOT_SUPPORTED: 501,
+  ERROR_SERVICE_UNAVAILABLE: 503,
+} as const;
+
+export type ResponseName = keyof typeof responseCodes;
