@@ -1,0 +1,106 @@
+import { isStory } from "../../chat/message.ts";
+import { STALE } from "../../ports.ts";
+import { planAttendance } from "./flush-attendance.ts";
+import { record, recordInRoom } from "./flush-record.ts";
+import { type FlushContext, type FlushState, postKey } from "./flush-state.ts";
+import { type Entry, type Outcomes, roomsOf, tokensOf } from "./journal-entry.ts";
+import { bytes, int, text } from "./sql-values.ts";
+
+/**
+ * Decides what the transaction writes and what each entry is answered once it is committed. Entries are taken in the order in
+ * which they were handed in: that is the order of a room's numbers.
+ * @throws {RangeError} when a value cannot be written; the entry is found by planning fewer
+ */
+export function planFlush(state: FlushState, entries: readonly Entry[], context: FlushContext): void {
+  const firstPosts = new Map<string, () => Outcomes["post"] | undefined>();
+  const waitingTokens = new Set<string>();
+  for (const entry of entries) {
+    if (mustWait(state, entry, waitingTokens)) {
+      // What the same dialog asked for later must not overtake it.
+      for (const token of tokensOf(entry)) waitingTokens.add(token);
+      state.writes.deferred.push(entry);
+    } else if (entry.kind === "post") planPost(state, entry, context, firstPosts);
+    else if (entry.kind === "read") planRead(state, entry, context);
+    else planAttendance(state, entry, context);
+  }
+}
+
+function mustWait(state: FlushState, entry: Entry, waitingTokens: ReadonlySet<string>): boolean {
+  if (state.lockedRooms.size === 0 && state.lockedTokens.size === 0) return false;
+  const tokens = tokensOf(entry);
+  const rooms = roomsOf(entry);
+  if (entry.kind === "end" || entry.kind === "adopt")
+    for (const token of tokens) rooms.push(...(state.joined.get(token)?.before.keys() ?? []));
+  return (
+    tokens.some((token) => state.lockedTokens.has(token) || waitingTokens.has(token)) ||
+    rooms.some((id) => state.lockedRooms.has(id))
+  );
+}
+
+function planPost(
+  { rooms, storedPosts, writes }: FlushState,
+  { post, resolve }: Entry<"post">,
+  context: FlushContext,
+  firstPosts: Map<string, () => Outcomes["post"] | undefined>,
+): void {
+  const { by, text: body, rtf, alert } = post;
+  const key = postKey(by.token, post.envid, post.seqid);
+  const stored = storedPosts.get(key);
+  const first = stored ? () => stored : firstPosts.get(key);
+  if (first) {
+    writes.settle.push(() => {
+      const outcome = first();
+      resolve(outcome === STALE || outcome === undefined ? STALE : { ...outcome, repeated: true });
+    });
+    return;
+  }
+  const room = rooms.get(post.room.id);
+  let outcome: Outcomes["post"] = STALE;
+  if (room && room.accessVersion === post.room.accessVersion) {
+    const number = room.lastNumber + room.posts + 1;
+    const atMs = context.nowMs();
+    outcome = {
+      roomId: room.id,
+      number,
+      author: by.user.uri,
+      authorName: by.user.displayName,
+      atMs,
+      alert,
+      text: body,
+      rtf,
+      repeated: false,
+    };
+    writes.messages.push(
+      `(${int(room.id)},${int(number)},${int(by.user.id)},${int(atMs)},${alert ? 1 : 0},${text(body)},${text(rtf)})`,
+    );
+    writes.postKeys.push(`(${bytes(by.token)},${post.envid},${post.seqid},${int(room.id)},${int(number)})`);
+    room.posts += 1;
+    const kind = isStory(body) ? "STORY" : "CHAT";
+    recordInRoom(
+      writes,
+      room,
+      { by, room: post.room, fact: { kind, number, alert, text: body, rtf }, atMs },
+      context,
+    );
+  }
+  firstPosts.set(key, () => outcome);
+  writes.settle.push(() => resolve(outcome));
+}
+
+function planRead(
+  { writes }: FlushState,
+  { by, room, span, resolve }: Entry<"read">,
+  context: FlushContext,
+): void {
+  writes.settle.push(() => resolve(undefined));
+  if (!context.compliance) return;
+  writes.readEvents += 1;
+  const { from, to, count, limit } = span;
+  record(
+    writes,
+    `read:${context.incarnation}`,
+    context.readEvents + writes.readEvents,
+    { by, room, fact: { kind: "BACKCHAT", from, to, count, limit }, atMs: context.nowMs() },
+    context,
+  );
+}

@@ -1,0 +1,218 @@
+import type { ArchiveRun, BatchLimits, HandoverRow, HandoverStore, Lease } from "../../compliance/ports.ts";
+import { LeaseLost } from "../../compliance/ports.ts";
+import { type Database, limit, type Queries } from "./database.ts";
+import { columns, dbNowMs, idBytes, idList, idText, inChunks, rowsOf } from "./handover-rows.ts";
+
+interface RunColumns {
+  readonly run_id: string;
+  readonly config_hash: string;
+  readonly event_ids: Buffer;
+  readonly attempts: number;
+  readonly wait_ms: number;
+}
+
+/** Each statement stays well below the limit of a statement, whatever the size of the events. */
+const rowsPerStatement = 500;
+
+/** The hand-over table, the run in hand and the lease. Every write under a lease first locks the lease's row and compares its epoch. */
+export class MysqlHandoverStore implements HandoverStore {
+  readonly #database: Database;
+
+  constructor(database: Database) {
+    this.#database = database;
+  }
+
+  async takeLease(adapter: string, holder: string, leaseMs: number): Promise<Lease | undefined> {
+    await this.#database.change(
+      "INSERT INTO compliance_lease (adapter, holder, epoch, expires_ms) VALUES (?, '', 0, 0) " +
+        "ON DUPLICATE KEY UPDATE adapter = adapter",
+      [adapter],
+    );
+    return this.#database.transaction(async (queries) => {
+      const [row] = await queries.rows<{ epoch: number; free: number }>(
+        `SELECT epoch, expires_ms <= ${dbNowMs} AS free FROM compliance_lease WHERE adapter = ? FOR UPDATE`,
+        [adapter],
+      );
+      if (row === undefined || Number(row.free) !== 1) return undefined;
+      const epoch = Number(row.epoch) + 1;
+      await queries.change(
+        `UPDATE compliance_lease SET holder = ?, epoch = ?, expires_ms = ${dbNowMs} + ? WHERE adapter = ?`,
+        [holder, epoch, leaseMs, adapter],
+      );
+      return { adapter, holder, epoch };
+    });
+  }
+
+  async renewLease(lease: Lease, leaseMs: number): Promise<void> {
+    await this.#under(lease, (queries) =>
+      queries.change(`UPDATE compliance_lease SET expires_ms = ${dbNowMs} + ? WHERE adapter = ?`, [
+        leaseMs,
+        lease.adapter,
+      ]),
+    );
+  }
+
+  async releaseLease(lease: Lease): Promise<void> {
+    await this.#database.change(
+      "UPDATE compliance_lease SET expires_ms = 0 WHERE adapter = ? AND epoch = ?",
+      [lease.adapter, lease.epoch],
+    );
+  }
+
+  async sinceLastRun(adapter: string): Promise<number | undefined> {
+    const [row] = await this.#database.rows<{ since: number }>(
+      `SELECT CAST(${dbNowMs} AS SIGNED) - CAST(last_run_ms AS SIGNED) AS since FROM compliance_lease ` +
+        "WHERE adapter = ? AND last_run_ms > 0",
+      [adapter],
+    );
+    return row === undefined ? undefined : Number(row.since);
+  }
+
+  async noteRun(lease: Lease): Promise<void> {
+    await this.#under(lease, (queries) =>
+      queries.change(`UPDATE compliance_lease SET last_run_ms = ${dbNowMs} WHERE adapter = ?`, [
+        lease.adapter,
+      ]),
+    );
+  }
+
+  async openRun(adapter: string): Promise<ArchiveRun | undefined> {
+    const [row] = await this.#database.rows<RunColumns>(
+      "SELECT run_id, config_hash, event_ids, attempts, " +
+        `CAST(next_attempt_ms AS SIGNED) - CAST(${dbNowMs} AS SIGNED) AS wait_ms ` +
+        "FROM compliance_run WHERE adapter = ?",
+      [adapter],
+    );
+    if (row === undefined) return undefined;
+    return {
+      runId: row.run_id,
+      configHash: row.config_hash,
+      eventIds: unpack(row.event_ids),
+      attempts: Number(row.attempts),
+      waitMs: Math.max(0, Number(row.wait_ms)),
+    };
+  }
+
+  async beginRun(
+    lease: Lease,
+    limits: BatchLimits,
+    configHash: string,
+    name: (eventIds: readonly string[]) => string,
+  ): Promise<ArchiveRun | undefined> {
+    return this.#under(lease, async (queries) => {
+      const rows = await queries.rows<{ event_id: Buffer; bytes: number }>(
+        `SELECT event_id, LENGTH(body) AS bytes FROM compliance_handover ORDER BY event_id ${limit(limits.maxEvents)}`,
+      );
+      const eventIds = prefix(rows, limits.maxBodyBytes);
+      if (eventIds.length === 0) return undefined;
+      const runId = name(eventIds);
+      await queries.change(
+        "INSERT INTO compliance_run (adapter, run_id, config_hash, event_ids) VALUES (?, ?, ?, ?)",
+        [lease.adapter, runId, configHash, pack(eventIds)],
+      );
+      return { runId, configHash, eventIds, attempts: 0, waitMs: 0 };
+    });
+  }
+
+  async rows(run: ArchiveRun): Promise<HandoverRow[]> {
+    const found: HandoverRow[] = [];
+    for (const chunk of inChunks(run.eventIds, rowsPerStatement)) {
+      const rows = await this.#database.rows<{ event_id: Buffer; body: Buffer }>(
+        "SELECT event_id, body FROM compliance_handover WHERE event_id IN (?) ORDER BY event_id",
+        [chunk.map(idBytes)],
+      );
+      for (const row of rows) found.push({ eventId: idText(row.event_id), body: row.body });
+    }
+    return found;
+  }
+
+  async finishRun(lease: Lease, run: ArchiveRun): Promise<void> {
+    await this.#under(lease, async (queries) => {
+      await deleteRows(queries, run.eventIds);
+      await deleteRun(queries, lease, run);
+    });
+  }
+
+  async postponeRun(lease: Lease, run: ArchiveRun, waitMs: number, reason: string): Promise<void> {
+    await this.#under(lease, (queries) =>
+      queries.change(
+        `UPDATE compliance_run SET attempts = attempts + 1, next_attempt_ms = ${dbNowMs} + ?, last_error = ? ` +
+          "WHERE adapter = ? AND run_id = ?",
+        [waitMs, reason.slice(0, 255), lease.adapter, run.runId],
+      ),
+    );
+  }
+
+  async forgetRun(lease: Lease, run: ArchiveRun): Promise<void> {
+    await this.#under(lease, (queries) => deleteRun(queries, lease, run));
+  }
+
+  async quarantine(
+    lease: Lease,
+    run: ArchiveRun,
+    rows: readonly { eventId: string; reason: string }[],
+  ): Promise<void> {
+    const gone = new Set(rows.map(({ eventId }) => eventId));
+    await this.#under(lease, async (queries) => {
+      for (const { eventId, reason } of rows) {
+        await queries.change(
+          `INSERT INTO compliance_quarantine (${columns}, body_sha256, reason, quarantined_ms) ` +
+            `SELECT ${columns}, UNHEX(SHA2(body, 256)), ?, ${dbNowMs} FROM compliance_handover WHERE event_id = ? ` +
+            "ON DUPLICATE KEY UPDATE reason = VALUES(reason)",
+          [reason.slice(0, 255), idBytes(eventId)],
+        );
+      }
+      await deleteRows(queries, [...gone]);
+      const left = run.eventIds.filter((eventId) => !gone.has(eventId));
+      await queries.change("UPDATE compliance_run SET event_ids = ? WHERE adapter = ? AND run_id = ?", [
+        pack(left),
+        lease.adapter,
+        run.runId,
+      ]);
+    });
+  }
+
+  #under<Result>(lease: Lease, work: (queries: Queries) => Promise<Result>): Promise<Result> {
+    return this.#database.transaction(async (queries) => {
+      const [row] = await queries.rows<{ epoch: number }>(
+        "SELECT epoch FROM compliance_lease WHERE adapter = ? FOR UPDATE",
+        [lease.adapter],
+      );
+      if (Number(row?.epoch) !== lease.epoch) throw new LeaseLost(lease);
+      return work(queries);
+    });
+  }
+}
+
+async function deleteRows(queries: Queries, eventIds: readonly string[]): Promise<void> {
+  for (const chunk of inChunks(eventIds, rowsPerStatement)) {
+    await queries.change(`DELETE t FROM ${rowsOf("compliance_handover")}`, [idList(chunk)]);
+  }
+}
+
+async function deleteRun(queries: Queries, lease: Lease, run: ArchiveRun): Promise<void> {
+  await queries.change("DELETE FROM compliance_run WHERE adapter = ? AND run_id = ?", [
+    lease.adapter,
+    run.runId,
+  ]);
+}
+
+/** The oldest rows that fit; always at least one. */
+function prefix(rows: readonly { event_id: Buffer; bytes: number }[], maxBytes: number): string[] {
+  const eventIds: string[] = [];
+  let bytes = 0;
+  for (const row of rows) {
+    bytes += Number(row.bytes);
+    if (eventIds.length > 0 && bytes > maxBytes) break;
+    eventIds.push(idText(row.event_id));
+  }
+  return eventIds;
+}
+
+function pack(eventIds: readonly string[]): Buffer {
+  return Buffer.from(eventIds.join(""), "hex");
+}
+
+function unpack(bytes: Buffer): string[] {
+  return bytes.toString("hex").match(/.{32}/g) ?? [];
+}

@@ -1,0 +1,94 @@
+import type { PartReason } from "../../chat/compliance-event.ts";
+import type { StoredMessage } from "../../chat/message.ts";
+import type { Room } from "../../chat/room.ts";
+import type { DialogRecord, JoinedRoom, PostEntry, Recorder, STALE } from "../../ports.ts";
+import type { DialogToken, Flow, Incarnation } from "../../sip/dialog.ts";
+
+/** What can be asked of the journal, and what each is answered. */
+export interface Work {
+  post: { readonly post: PostEntry };
+  join: { readonly by: Recorder; readonly rooms: readonly { room: Room; mask: number }[] };
+  part: { readonly by: Recorder; readonly rooms: readonly Room[]; readonly reason: PartReason };
+  read: { readonly by: Recorder; readonly room: Room; readonly span: Span };
+  open: { readonly dialog: DialogRecord };
+  end: {
+    readonly by: Recorder;
+    readonly home: Incarnation;
+    readonly reason: PartReason;
+    readonly remember: boolean;
+  };
+  flow: { readonly token: DialogToken; readonly flow: Flow; readonly awaySinceMs: number | null };
+  adopt: { readonly by: Recorder; readonly from: DialogToken };
+}
+
+export interface Outcomes {
+  post: (StoredMessage & { readonly repeated: boolean }) | typeof STALE;
+  join: (number | typeof STALE)[];
+  part: undefined;
+  read: undefined;
+  open: undefined;
+  end: boolean;
+  flow: undefined;
+  adopt: (JoinedRoom & { readonly lastNumber: number })[];
+}
+
+export interface Span {
+  readonly from: number;
+  readonly to: number;
+  readonly count: number;
+  readonly limit: number;
+}
+
+export type Kind = keyof Work;
+
+/** One piece of work that waits for its transaction, with the promise it answers. */
+export type Entry<K extends Kind = Kind> = {
+  [Each in K]: Work[Each] & {
+    readonly kind: Each;
+    /** Monotonic, milliseconds. */
+    readonly queuedAtMs: number;
+    readonly resolve: (outcome: Outcomes[Each]) => void;
+    readonly reject: (error: Error) => void;
+  };
+}[K];
+
+/** Rows an entry may write, roughly: a flush takes only so much. */
+export function weightOf(entry: Entry): number {
+  switch (entry.kind) {
+    case "join":
+    case "part":
+      return 1 + entry.rooms.length;
+    case "end":
+    case "adopt":
+      return 20; // rooms of a usual endpoint; how many there are is known under the lock only
+    case "post":
+      return 1 + (entry.post.text.length + (entry.post.rtf?.length ?? 0)) / 500;
+    default:
+      return 1;
+  }
+}
+
+/** Tokens of the dialogs whose rows the entry reads or writes; none for a post, which needs its room only. */
+export function tokensOf(entry: Entry): DialogToken[] {
+  switch (entry.kind) {
+    case "post":
+    case "read":
+      return [];
+    case "open":
+      return [entry.dialog.state.token];
+    case "flow":
+      return [entry.token];
+    case "adopt":
+      return [entry.by.token, entry.from];
+    default:
+      return [entry.by.token];
+  }
+}
+
+/** Rooms the entry names. An `end` or `adopt` names none: they are read from the dialog's rows. */
+export function roomsOf(entry: Entry): number[] {
+  if (entry.kind === "post") return [entry.post.room.id];
+  if (entry.kind === "join") return entry.rooms.map(({ room }) => room.id);
+  if (entry.kind === "part") return entry.rooms.map(({ id }) => id);
+  return [];
+}

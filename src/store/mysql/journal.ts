@@ -1,0 +1,328 @@
+import { setTimeout as delay } from "node:timers/promises";
+import { ChatError } from "../../chat/errors.ts";
+import type { ComplianceWaker, Journal, PostEntry } from "../../ports.ts";
+import type { Incarnation } from "../../sip/dialog.ts";
+import { eventIds } from "./event-ids.ts";
+import { flush, UnknownOutcomeError } from "./flush.ts";
+import { SupersededError } from "./flush-lock.ts";
+import type { FlushWrites } from "./flush-state.ts";
+import { type JournalConnection, openJournalConnection } from "./journal-connection.ts";
+import type { Entry, Kind, Outcomes, Work } from "./journal-entry.ts";
+import { JournalQueue } from "./journal-queue.ts";
+import { refusalOf, StoreError, troubleOf } from "./store-error.ts";
+
+export interface JournalOptions {
+  readonly url: string;
+  readonly incarnation: Incarnation;
+  /** Off: nothing is recorded and no stream counts. */
+  readonly compliance: boolean;
+  readonly waker?: ComplianceWaker;
+  /** Called once, when another node has taken over: this one must stop. */
+  readonly onSuperseded?: () => void;
+  /** Wall clock, milliseconds. */
+  readonly nowMs?: () => number;
+}
+
+const MAX_ATTEMPTS = 6;
+/** After a connection lost in COMMIT, the time to find out what became of it. */
+const READ_BACK_MS = 1_000;
+/** Entries whose rooms somebody else keeps locked: they are tried again until they have waited for this long. */
+const MAX_DEFERRED_MS = 1_500;
+const DEFERRED_PAUSE_MS = 50;
+/** Flushes that look stored posts up first, after a client was seen to repeat one. */
+const FLUSHES_WITH_LOOK_UP = 64;
+
+/**
+ * Group commit: one flusher and one connection per node, no timer. See `Journal` in ports.ts for what is promised. A commit
+ * costs the disk's time however many entries it holds, so the faster they come, the more share one.
+ */
+export class MysqlJournal implements Journal {
+  readonly #options: JournalOptions;
+  readonly #queue = new JournalQueue();
+  readonly #nowMs: () => number;
+  readonly #nextEventId: () => string;
+  #connection: JournalConnection | undefined;
+  #running: Promise<void> | undefined;
+  #closed = false;
+  #superseded = false;
+  #flushes = 0;
+  #readEvents = 0;
+  #lookUps = 0;
+  #skipLocked = false;
+  /** A transaction of which nobody knows whether it was committed; settled at the next connection. */
+  #unsettled: { flush: number; writes: FlushWrites; refused: boolean } | undefined;
+
+  constructor(options: JournalOptions) {
+    this.#options = options;
+    this.#nowMs = options.nowMs ?? Date.now;
+    this.#nextEventId = eventIds(this.#nowMs);
+  }
+
+  async post(post: PostEntry): Promise<Outcomes["post"]> {
+    const envid = decimal(post.envid, 2n ** 64n);
+    const seqid = decimal(post.seqid, 2n ** 32n);
+    if (envid === undefined || seqid === undefined) throw new ChatError("BAD_REQUEST");
+    return this.#enqueue("post", {
+      post: envid === post.envid && seqid === post.seqid ? post : { ...post, envid, seqid },
+    });
+  }
+
+  join(...[by, rooms]: Parameters<Journal["join"]>): Promise<Outcomes["join"]> {
+    return this.#enqueue("join", { by, rooms });
+  }
+
+  part(...[by, rooms, reason]: Parameters<Journal["part"]>): Promise<void> {
+    return this.#enqueue("part", { by, rooms, reason });
+  }
+
+  async read(...[by, room, span]: Parameters<Journal["read"]>): Promise<void> {
+    if (this.#options.compliance) await this.#enqueue("read", { by, room, span });
+  }
+
+  open(...[dialog]: Parameters<Journal["open"]>): Promise<void> {
+    return this.#enqueue("open", { dialog });
+  }
+
+  end(...[by, home, reason, remember]: Parameters<Journal["end"]>): Promise<boolean> {
+    return this.#enqueue("end", { by, home, reason, remember });
+  }
+
+  flow(...[token, flow, awaySinceMs]: Parameters<Journal["flow"]>): Promise<void> {
+    return this.#enqueue("flow", { token, flow, awaySinceMs });
+  }
+
+  adopt(...[by, from]: Parameters<Journal["adopt"]>): Promise<Outcomes["adopt"]> {
+    return this.#enqueue("adopt", { by, from });
+  }
+
+  /** Entries that wait. */
+  get waiting(): number {
+    return this.#queue.length;
+  }
+
+  /** Takes nothing more, finishes what waits, and ends the connection. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    await this.#running;
+    this.#connection?.destroy();
+    this.#connection = undefined;
+  }
+
+  #enqueue<K extends Kind>(kind: K, work: Work[K]): Promise<Outcomes[K]> {
+    return new Promise((resolve, reject) => {
+      const nowMs = performance.now();
+      if (this.#superseded) return reject(new SupersededError(this.#options.incarnation));
+      if (this.#closed) return reject(new ChatError("STORE_DOWN"));
+      if (this.#queue.isFull(nowMs)) return reject(new ChatError("OVERLOADED"));
+      this.#queue.add({ ...work, kind, queuedAtMs: nowMs, resolve, reject } as unknown as Entry); // kind, work and resolve belong together by K
+      // A microtask later, so that what is asked for in one go shares the first transaction too.
+      this.#running ??= Promise.resolve().then(() => this.#run());
+    });
+  }
+
+  async #run(): Promise<void> {
+    try {
+      while (this.#queue.length > 0) {
+        const entries = this.#queue.take();
+        const beganMs = performance.now();
+        const deferred = await this.#commit(entries);
+        this.#queue.learn(performance.now() - beganMs);
+        this.#skipLocked = deferred.length > 0;
+        if (deferred.length > 0) await this.#putBack(deferred);
+      }
+    } catch (error) {
+      // Not foreseen: nobody may be left waiting for an answer.
+      for (const entry of this.#queue.takeAll()) entry.reject(asError(error));
+    } finally {
+      this.#running = undefined;
+    }
+  }
+
+  async #putBack(deferred: readonly Entry[]): Promise<void> {
+    const nowMs = performance.now();
+    const patient = deferred.filter((entry) => nowMs - entry.queuedAtMs < MAX_DEFERRED_MS);
+    for (const entry of deferred) if (!patient.includes(entry)) entry.reject(new ChatError("OVERLOADED"));
+    if (this.#queue.length === 0 && patient.length > 0) await delay(DEFERRED_PAUSE_MS);
+    this.#queue.putBack(patient);
+  }
+
+  /** Commits the entries or refuses them. @returns those to be tried again: their rooms are locked by somebody else */
+  async #commit(entries: readonly Entry[]): Promise<Entry[]> {
+    let batch = entries;
+    for (let attempt = 1; ; attempt++) {
+      batch = this.#refuseLate(batch);
+      if (batch.length === 0) return [];
+      try {
+        const writes = await this.#attempt(batch);
+        this.#settle(writes);
+        return writes.deferred;
+      } catch (error) {
+        const next = await this.#afterFailure(asError(error), batch, attempt);
+        if (next !== "again") return next;
+      }
+    }
+  }
+
+  async #attempt(batch: readonly Entry[]): Promise<FlushWrites> {
+    const connection = await this.#connect();
+    this.#flushes += 1;
+    if (this.#lookUps > 0) this.#lookUps -= 1;
+    try {
+      const writes = await flush(connection, batch, {
+        incarnation: this.#options.incarnation,
+        node: this.#options.incarnation.replace(/-\d+$/, ""),
+        compliance: this.#options.compliance,
+        flush: this.#flushes,
+        readEvents: this.#readEvents,
+        lookUpKeys: this.#lookUps > 0,
+        skipLocked: this.#skipLocked,
+        nowMs: this.#nowMs,
+        nextEventId: this.#nextEventId,
+      });
+      this.#readEvents += writes.readEvents;
+      return writes;
+    } catch (error) {
+      if (connection.broken) this.#connection = undefined;
+      if (error instanceof UnknownOutcomeError) {
+        this.#unsettled = { flush: this.#flushes, writes: error.writes, refused: false };
+        if (await this.#readBack()) return error.writes;
+      }
+      throw error;
+    }
+  }
+
+  /** Decides about a batch of which nothing is stored, or nobody knows. */
+  async #afterFailure(error: Error, batch: readonly Entry[], attempt: number): Promise<Entry[] | "again"> {
+    const refuse = (refusal: Error): Entry[] => {
+      for (const entry of batch) entry.reject(refusal);
+      return [];
+    };
+    if (error instanceof SupersededError) {
+      this.#stop();
+      return refuse(error);
+    }
+    if (error instanceof UnknownOutcomeError) {
+      if (this.#unsettled === undefined)
+        return attempt < MAX_ATTEMPTS ? "again" : refuse(refusalOf(error.cause));
+      this.#unsettled.refused = true;
+      this.#refuseWaiting();
+      return refuse(new ChatError("STORE_DOWN", { cause: error.cause }));
+    }
+    const trouble =
+      error instanceof StoreError ? troubleOf(error) : error instanceof RangeError ? "data" : "other";
+    if (trouble === "deadlock" && attempt < MAX_ATTEMPTS) return "again";
+    if (trouble === "lock-timeout" && attempt < MAX_ATTEMPTS) {
+      this.#skipLocked = true;
+      return "again";
+    }
+    if (trouble === "deadlock" || trouble === "lock-timeout")
+      return refuse(new ChatError("OVERLOADED", { cause: error }));
+    if (trouble === "unreachable") {
+      // A connection that died while nothing was asked of it says nothing about the server: a new one does.
+      if (attempt === 1 && this.#connection === undefined && !isTimeout(error)) return "again";
+      this.#refuseWaiting();
+      return refuse(refusalOf(error));
+    }
+    if (trouble === "duplicate" && attempt < 3) {
+      this.#lookUps = FLUSHES_WITH_LOOK_UP;
+      return "again";
+    }
+    if (trouble === "data" || trouble === "duplicate") return this.#bisect(batch, error);
+    return refuse(new ChatError("STORE_DOWN", { cause: error }));
+  }
+
+  /** Finds the entries that cannot be stored; the others commit, in their order. */
+  async #bisect(batch: readonly Entry[], error: Error): Promise<Entry[]> {
+    if (batch.length === 1) {
+      batch[0]?.reject(new ChatError("BAD_REQUEST", { cause: error }));
+      return [];
+    }
+    const half = Math.ceil(batch.length / 2);
+    const deferred = await this.#commit(batch.slice(0, half));
+    if (deferred.length > 0) return [...deferred, ...batch.slice(half)]; // nothing of a room overtakes what waits for it
+    return [...deferred, ...(await this.#commit(batch.slice(half)))];
+  }
+
+  #refuseLate(batch: readonly Entry[]): readonly Entry[] {
+    const nowMs = this.#nowMs();
+    return batch.filter((entry) => {
+      const late = entry.kind === "post" && entry.post.startBeforeMs < nowMs;
+      if (late) entry.reject(new ChatError("TOO_LATE"));
+      return !late;
+    });
+  }
+
+  async #connect(): Promise<JournalConnection> {
+    if (this.#connection && !this.#connection.broken) return this.#connection;
+    this.#connection?.destroy();
+    this.#connection = undefined;
+    const connection = await openJournalConnection(this.#options.url, this.#options.incarnation);
+    const { flushes, readEvents, superseded } = connection.counters;
+    const unsettled = this.#unsettled;
+    this.#unsettled = undefined;
+    if (unsettled?.refused && flushes >= unsettled.flush) this.#announce(unsettled.writes);
+    this.#readEvents = readEvents;
+    this.#flushes = Math.max(this.#flushes, flushes);
+    this.#connection = connection;
+    if (superseded) {
+      this.#stop();
+      throw new SupersededError(this.#options.incarnation);
+    }
+    return connection;
+  }
+
+  /** Whether the unsettled transaction was committed. False with `#unsettled` still set: the database stays away. */
+  async #readBack(): Promise<boolean> {
+    const { flush: asked } = this.#unsettled ?? { flush: Number.POSITIVE_INFINITY };
+    const deadlineMs = performance.now() + READ_BACK_MS;
+    for (;;) {
+      try {
+        const connection = await this.#connect();
+        return connection.counters.flushes >= asked;
+      } catch (error) {
+        if (error instanceof SupersededError) return false;
+        if (performance.now() > deadlineMs) return false;
+        await delay(DEFERRED_PAUSE_MS);
+      }
+    }
+  }
+
+  #settle(writes: FlushWrites): void {
+    for (const answer of writes.settle) answer();
+    this.#announce(writes);
+  }
+
+  #announce({ eventIds }: FlushWrites): void {
+    if (eventIds.length > 0) this.#options.waker?.announce(eventIds);
+  }
+
+  /** The database is away: whoever waits longer would only hear the same later. */
+  #refuseWaiting(): void {
+    for (const entry of this.#queue.takeAll()) entry.reject(new ChatError("STORE_DOWN"));
+  }
+
+  #stop(): void {
+    if (this.#superseded) return;
+    this.#superseded = true;
+    for (const entry of this.#queue.takeAll()) entry.reject(new SupersededError(this.#options.incarnation));
+    this.#options.onSuperseded?.();
+  }
+}
+
+/** Digits without leading zeros. @returns undefined when it is no number below `bound` */
+function decimal(value: string, bound: bigint): string | undefined {
+  if (!/^\d{1,40}$/.test(value)) return undefined;
+  if (value.length < 10 && (value.length === 1 || value[0] !== "0")) return value;
+  const number = BigInt(value);
+  return number < bound ? number.toString() : undefined;
+}
+
+function isTimeout(error: Error): boolean {
+  return (
+    error instanceof StoreError && (error.code === "PROTOCOL_SEQUENCE_TIMEOUT" || error.code === "ETIMEDOUT")
+  );
+}
+
+function asError(error: unknown): Error {
+  return error instanceof Error ? error : new Error(String(error));
+}

@@ -1,0 +1,136 @@
+import type { LeaseStore } from "../../ports.ts";
+import { formatIncarnation, type Incarnation } from "../../sip/dialog.ts";
+import { type Database, limit, type Queries } from "./database.ts";
+import { journalLockName } from "./journal-connection.ts";
+import { StoreError, troubleOf } from "./store-error.ts";
+
+/** A lease without renewal lasts this long, in the database's clock. */
+const LEASE = "INTERVAL 8 SECOND";
+/** Node names as they stand in a Contact, where "-" ends them. */
+const NODE = /^[a-z][a-z0-9]{0,62}$/;
+const MAX_BEGINNINGS = 10;
+const MOVED_AT_ONCE = 2_000;
+
+export class MysqlLeaseStore implements LeaseStore {
+  readonly #database: Database;
+
+  constructor(database: Database) {
+    this.#database = database;
+  }
+
+  /** @throws {RangeError} for a node name that cannot stand in a Contact */
+  async begin(node: string): Promise<Incarnation> {
+    if (!NODE.test(node))
+      throw new RangeError("A node's name is a letter and then letters and digits, lower case, 63 at most");
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await this.#database.transaction((queries) => beginIn(queries, node));
+      } catch (error) {
+        // Two processes of one name began at once: the next number is free.
+        const taken = error instanceof StoreError && troubleOf(error) === "duplicate";
+        if (!taken || attempt === MAX_BEGINNINGS) throw error;
+      }
+    }
+  }
+
+  async renew(me: Incarnation): Promise<boolean> {
+    const { affectedRows } = await this.#database.change(
+      `UPDATE node_lease SET expires_at = NOW(3) + ${LEASE} WHERE incarnation = ?`,
+      [me],
+    );
+    return affectedRows === 1;
+  }
+
+  async lapsed(): Promise<Incarnation[]> {
+    return incarnations(
+      await this.#database.rows(
+        "SELECT l.incarnation FROM node_lease l WHERE l.expires_at <= NOW(3) " +
+          "AND EXISTS (SELECT 1 FROM dialog d WHERE d.home = l.incarnation) ORDER BY l.expires_at",
+      ),
+    );
+  }
+
+  async take(dead: Incarnation, me: Incarnation): Promise<boolean> {
+    if (dead === me) return false;
+    return this.#database.transaction(async (queries) => {
+      // Who has lapsed too must not gather dialogs: it may be taken over itself before it knows.
+      const [mine] = await queries.rows(
+        "SELECT incarnation FROM node_lease WHERE incarnation = ? AND expires_at > NOW(3) FOR UPDATE",
+        [me],
+      );
+      if (!mine) return false;
+      const { affectedRows } = await queries.change(
+        "DELETE FROM node_lease WHERE incarnation = ? AND expires_at <= NOW(3)",
+        [dead],
+      );
+      if (affectedRows === 0) return false;
+      await endJournal(queries, dead);
+      // Waits for a transaction that the dead node had begun: it is committed or rolled back from here on.
+      await queries.change("UPDATE incarnation SET successor = ? WHERE incarnation = ?", [me, dead]);
+      await moveDialogs(queries, dead, me);
+      return true;
+    });
+  }
+
+  async release(me: Incarnation): Promise<void> {
+    await this.#database.change(
+      "UPDATE node_lease SET expires_at = NOW(3) - INTERVAL 1 SECOND WHERE incarnation = ?",
+      [me],
+    );
+  }
+
+  async living(): Promise<Incarnation[]> {
+    return incarnations(
+      await this.#database.rows(
+        "SELECT incarnation FROM node_lease WHERE expires_at > NOW(3) ORDER BY incarnation",
+      ),
+    );
+  }
+}
+
+async function beginIn(queries: Queries, node: string): Promise<Incarnation> {
+  const [last] = await queries.rows<{ epoch: number | null }>(
+    "SELECT MAX(epoch) AS epoch FROM incarnation WHERE node = ?",
+    [node],
+  );
+  const epoch = (last?.epoch ?? 0) + 1;
+  const incarnation = formatIncarnation(node, epoch);
+  await queries.change("INSERT INTO incarnation (incarnation, node, epoch) VALUES (?, ?, ?)", [
+    incarnation,
+    node,
+    epoch,
+  ]);
+  await queries.change(`INSERT INTO node_lease (incarnation, expires_at) VALUES (?, NOW(3) + ${LEASE})`, [
+    incarnation,
+  ]);
+  return incarnation;
+}
+
+/** In portions, so that no statement takes long; in one transaction all the same. */
+async function moveDialogs(queries: Queries, dead: Incarnation, me: Incarnation): Promise<void> {
+  for (;;) {
+    const { affectedRows } = await queries.change(
+      `UPDATE dialog SET home = ?, epoch = epoch + 1 WHERE home = ? ORDER BY token ${limit(MOVED_AT_ONCE)}`,
+      [me, dead],
+    );
+    if (affectedRows < MOVED_AT_ONCE) return;
+  }
+}
+
+/** A node that was only paused may hold locks: its journal's connection ends, and what it had not committed with it. */
+async function endJournal(queries: Queries, dead: Incarnation): Promise<void> {
+  const [at] = await queries.rows<{ name: string }>("SELECT DATABASE() AS name");
+  const [lock] = await queries.rows<{ id: number | null }>("SELECT IS_USED_LOCK(?) AS id", [
+    journalLockName(at?.name ?? "", dead),
+  ]);
+  if (lock === undefined || lock.id === null) return;
+  try {
+    await queries.change("KILL ?", [Number(lock.id)]);
+  } catch (error) {
+    if (!(error instanceof StoreError) || error.errno !== 1094) throw error; // 1094: gone meanwhile
+  }
+}
+
+function incarnations(rows: { incarnation?: string }[]): Incarnation[] {
+  return rows.map(({ incarnation }) => incarnation as Incarnation); // only incarnations are stored there
+}

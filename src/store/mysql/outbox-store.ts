@@ -1,0 +1,82 @@
+import type { MoveOutcome, OutboxStore } from "../../compliance/ports.ts";
+import { type Database, limit, type Queries } from "./database.ts";
+import { columns, dbNowMs, idBytes, idList, idText, rowsOf, sharedColumns } from "./handover-rows.ts";
+import { StoreError, troubleOf } from "./store-error.ts";
+
+/** The outbox from its reading end. Bodies move inside the database, only ids travel. */
+export class MysqlOutboxStore implements OutboxStore {
+  readonly #database: Database;
+
+  constructor(database: Database) {
+    this.#database = database;
+  }
+
+  async move(eventIds: readonly string[]): Promise<MoveOutcome> {
+    if (eventIds.length === 0) return { moved: 0, conflicts: [] };
+    return this.#database.transaction(async (queries) => {
+      // Rows that another worker has claimed are its business; the claim is the row lock and ends with the transaction.
+      const rows = await queries.rows<{ event_id: Buffer }>(
+        `SELECT t.event_id FROM ${rowsOf("compliance_outbox")} FOR UPDATE SKIP LOCKED`,
+        [idList(eventIds)],
+      );
+      if (rows.length === 0) return { moved: 0, conflicts: [] };
+      const claimed = idList(rows.map(({ event_id }) => idText(event_id)));
+      const conflicts = await insert(queries, claimed);
+      await queries.change(`DELETE t FROM ${rowsOf("compliance_outbox")}`, [claimed]);
+      return { moved: rows.length - conflicts.length, conflicts };
+    });
+  }
+
+  async overdue(beforeMs: number, after: string | null, rows: number): Promise<string[]> {
+    const found = await this.#database.rows<{ event_id: Buffer }>(
+      `SELECT event_id FROM compliance_outbox WHERE at_ms < ? AND event_id > ? ORDER BY event_id ${limit(rows)}`,
+      [beforeMs, idBytes(after ?? "0".repeat(32))],
+    );
+    return found.map(({ event_id }) => idText(event_id));
+  }
+
+  async waiting(atMost: number): Promise<number> {
+    const [row] = await this.#database.rows<{ waiting: number }>(
+      `SELECT COUNT(*) AS waiting FROM (SELECT 1 FROM compliance_outbox ${limit(atMost)}) AS found`,
+    );
+    return Number(row?.waiting ?? 0);
+  }
+}
+
+/**
+ * Nearly always there are no duplicates: a plain insert says so at no cost. A failed statement is undone alone, the
+ * transaction goes on. @returns ids that are known with another body.
+ */
+async function insert(queries: Queries, claimed: string): Promise<string[]> {
+  const statement = `INSERT INTO compliance_handover (${columns}) SELECT ${sharedColumns} FROM ${rowsOf("compliance_outbox")}`;
+  try {
+    await queries.change(statement, [claimed]);
+    return [];
+  } catch (error) {
+    if (!(error instanceof StoreError) || troubleOf(error) !== "duplicate") throw error;
+  }
+  const rows = await queries.rows<{ event_id: Buffer }>(
+    `SELECT t.event_id FROM ${rowsOf("compliance_outbox")} ` +
+      "JOIN compliance_handover AS h ON h.event_id = t.event_id WHERE SHA2(t.body, 256) <> SHA2(h.body, 256)",
+    [claimed],
+  );
+  const conflicts = rows.map(({ event_id }) => idText(event_id));
+  if (conflicts.length > 0) await keepBoth(queries, idList(conflicts));
+  // Never INSERT IGNORE: it would also hide what was cut off.
+  await queries.change(
+    `${statement} ON DUPLICATE KEY UPDATE compliance_handover.event_id = compliance_handover.event_id`,
+    [claimed],
+  );
+  return conflicts;
+}
+
+/** The body that came first stands and is delivered; the other one must not get lost: it is evidence. */
+async function keepBoth(queries: Queries, conflicts: string): Promise<void> {
+  await queries.change(
+    `INSERT INTO compliance_quarantine (${columns}, body_sha256, reason, quarantined_ms) ` +
+      `SELECT ${sharedColumns}, UNHEX(SHA2(t.body, 256)), 'another body under a known event id', ${dbNowMs} ` +
+      `FROM ${rowsOf("compliance_outbox")} ` +
+      "ON DUPLICATE KEY UPDATE compliance_quarantine.event_id = compliance_quarantine.event_id",
+    [conflicts],
+  );
+}

@@ -1,0 +1,47 @@
+import type { Privacy, Room, RoomType } from "../../chat/room.ts";
+
+export interface RoomRow {
+  id: number;
+  domain: string;
+  guid: string;
+  name: string;
+  description: string;
+  privacy: Privacy;
+  type: RoomType;
+  category_id: number;
+  disabled: number;
+  invitations: number;
+  access_version: number;
+  category_invitations: number;
+  file_upload: number;
+  chat_history: number;
+}
+
+/** Columns and tables of a room: `FROM room r JOIN category c` follows. */
+export const ROOM_COLUMNS =
+  "r.id, r.domain, r.guid, r.name, r.description, r.privacy, r.type, r.category_id, r.disabled, r.invitations, " +
+  "r.access_version, c.invitations AS category_invitations, c.file_upload, c.chat_history";
+
+/** File upload and history are the category's alone; a room may switch invitations off, never on. */
+export function roomOf(row: RoomRow): Room {
+  return {
+    id: row.id,
+    uri: roomUri(row.domain, row.guid),
+    domain: row.domain,
+    guid: row.guid,
+    name: row.name,
+    description: row.description,
+    privacy: row.privacy,
+    type: row.type,
+    categoryId: row.category_id,
+    disabled: row.disabled === 1,
+    keepsHistory: row.chat_history === 1,
+    fileUpload: row.file_upload === 1,
+    invitations: row.invitations === 1 && row.category_invitations === 1,
+    accessVersion: row.access_version,
+  };
+}
+
+export function roomUri(domain: string, guid: string): string {
+  return `ma-chan://${domain}/${guid}`;
+}

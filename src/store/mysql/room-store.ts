@@ -1,0 +1,137 @@
+import type { Access } from "../../chat/role.ts";
+import type { Room } from "../../chat/room.ts";
+import type { User } from "../../chat/user.ts";
+import type { RoomQuery, RoomStore } from "../../ports.ts";
+import { type Database, ids, limit, type Value } from "./database.ts";
+import { categoriesInScope, readAccess } from "./room-access.ts";
+import { ROOM_COLUMNS, type RoomRow, roomOf } from "./room-rows.ts";
+
+/** A GUID as rooms have it; anything else finds nothing and is not asked for. */
+const GUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+/** Rooms asked for in one statement. */
+const BATCH = 256;
+/** Nobody types more words; each costs the database a comparison per room. */
+const MAX_WORDS = 10;
+/** Stands in for a room that is not there; no id is 0. */
+const NO_ROOM = { id: 0, categoryId: 0 };
+
+interface Asked {
+  readonly domain: string;
+  readonly guid: string;
+  readonly resolve: (room: Room | undefined) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/**
+ * Rooms as they are at each look: nothing is cached, so that a right that was taken away, and a room that was closed, is
+ * gone at the next one. Looks of the same moment share a statement.
+ */
+export class MysqlRoomStore implements RoomStore {
+  readonly #database: Database;
+  #asked: Asked[] = [];
+  #asking = 0;
+
+  constructor(database: Database) {
+    this.#database = database;
+  }
+
+  find(domain: string, guid: string): Promise<Room | undefined> {
+    if (!GUID.test(guid)) return Promise.resolve(undefined);
+    return new Promise((resolve, reject) => {
+      this.#asked.push({ domain, guid, resolve, reject });
+      if (this.#asked.length === 1 && this.#asking < 2) setImmediate(() => this.#askNext());
+    });
+  }
+
+  async byIds(roomIds: readonly number[]): Promise<Room[]> {
+    const found: Room[] = [];
+    for (let from = 0; from < roomIds.length; from += BATCH)
+      found.push(...(await this.#read("r.id IN (?)", [roomIds.slice(from, from + BATCH)])));
+    return found;
+  }
+
+  async access(rooms: readonly Room[], user: User): Promise<Access[]> {
+    const found: Access[] = [];
+    for (let from = 0; from < rooms.length; from += BATCH)
+      found.push(...(await readAccess(this.#database, rooms.slice(from, from + BATCH), user.principalIds)));
+    return found;
+  }
+
+  async search(query: RoomQuery, user: User, atMost: number): Promise<Room[]> {
+    const categories = await categoriesInScope(this.#database, user.principalIds);
+    const { sql, values } = conditions(query);
+    const end = `ORDER BY name, id ${limit(atMost)}`;
+    // Both halves are what role.ts calls "see": in scope of what is not secret, or bound to the room as member or manager.
+    const rows = await this.#database.rows<RoomRow>(
+      `(SELECT ${ROOM_COLUMNS} FROM room r JOIN category c ON c.id = r.category_id ` +
+        `WHERE r.category_id IN (?) AND r.privacy IN ('open', 'closed') AND ${sql} ${end}) UNION ` +
+        `(SELECT ${ROOM_COLUMNS} FROM room_role rr JOIN room r ON r.id = rr.room_id JOIN category c ON c.id = r.category_id ` +
+        `WHERE rr.principal_id IN (?) AND rr.role IN ('member', 'manager') AND ${sql} ${end}) ${end}`,
+      [ids(categories), ...values, ids(user.principalIds), ...values],
+    );
+    return rows.map(roomOf);
+  }
+
+  async associations(role: "member" | "manager", user: User, atMost: number): Promise<Room[]> {
+    const rows = await this.#database.rows<RoomRow>(
+      `SELECT DISTINCT ${ROOM_COLUMNS} FROM room_role rr JOIN room r ON r.id = rr.room_id JOIN category c ON c.id = r.category_id ` +
+        `WHERE rr.principal_id IN (?) AND rr.role = ? AND r.disabled = 0 ORDER BY name, id ${limit(atMost)}`,
+      [ids(user.principalIds), role],
+    );
+    return rows.map(roomOf);
+  }
+
+  async lastNumbers(roomIds: readonly number[]): Promise<Map<number, number>> {
+    const found = new Map<number, number>();
+    for (let from = 0; from < roomIds.length; from += 1_000) {
+      const rows = await this.#database.rows<{ id: number; last_number: number }>(
+        "SELECT id, last_number FROM room WHERE id IN (?)",
+        [roomIds.slice(from, from + 1_000)],
+      );
+      for (const { id, last_number } of rows) found.set(id, last_number);
+    }
+    return found;
+  }
+
+  async #askNext(): Promise<void> {
+    this.#asking += 1;
+    while (this.#asked.length > 0) {
+      const asked = this.#asked.splice(0, BATCH);
+      try {
+        const rooms = await this.#read("r.guid IN (?)", [[...new Set(asked.map(({ guid }) => guid))]]);
+        const found = asked.map(({ domain, guid }) =>
+          rooms.find((room) => room.guid === guid && room.domain === domain),
+        );
+        // A secret room is asked for its roles next; a room that is not there must not be told apart by costing less.
+        if (found.includes(undefined)) await readAccess(this.#database, [NO_ROOM], []);
+        for (const [index, { resolve }] of asked.entries()) resolve(found[index]);
+      } catch (error) {
+        for (const { reject } of asked) reject(error);
+      }
+    }
+    this.#asking -= 1;
+  }
+
+  async #read(where: string, values: readonly Value[]): Promise<Room[]> {
+    const rows = await this.#database.rows<RoomRow>(
+      `SELECT ${ROOM_COLUMNS} FROM room r JOIN category c ON c.id = r.category_id WHERE ${where}`,
+      values,
+    );
+    return rows.map(roomOf);
+  }
+}
+
+/** Every word in the name (or the description, when asked), without regard to case and accents. */
+function conditions({ words, inDescription, privacy, type }: RoomQuery): { sql: string; values: Value[] } {
+  const parts = ["r.disabled = 0"];
+  const values: Value[] = [];
+  for (const word of words.split(/\s+/).filter(Boolean).slice(0, MAX_WORDS)) {
+    const pattern = `%${word.replace(/[\\%_]/g, "\\$&")}%`;
+    parts.push(inDescription ? "(r.name LIKE ? OR r.description LIKE ?)" : "r.name LIKE ?");
+    values.push(...(inDescription ? [pattern, pattern] : [pattern]));
+  }
+  if (privacy !== undefined) parts.push("r.privacy = ?");
+  if (type !== undefined) parts.push("r.type = ?");
+  values.push(...(privacy === undefined ? [] : [privacy]), ...(type === undefined ? [] : [type]));
+  return { sql: parts.join(" AND "), values };
+}

@@ -1,0 +1,91 @@
+import { randomUUID } from "node:crypto";
+import type { ComplianceWaker } from "../../ports.ts";
+import type { Incarnation } from "../../sip/dialog.ts";
+import { openAdministration } from "./administration.ts";
+import { Database } from "./database.ts";
+import { MysqlDialogStore } from "./dialog-store.ts";
+import { MysqlJournal } from "./journal.ts";
+import { MysqlLeaseStore } from "./lease-store.ts";
+import { MysqlMessageStore } from "./message-store.ts";
+import { requireSchema } from "./migrate.ts";
+import { MysqlProgressStore } from "./progress-store.ts";
+import { MysqlRoomStore } from "./room-store.ts";
+import { sweep } from "./sweep.ts";
+import { MysqlUserStore } from "./user-store.ts";
+
+export interface StoresOptions {
+  /** `mysql://user:password@host:port/database`; never logged. */
+  readonly url: string;
+  /** The domain served here: rooms get it unless another is given, and its users can be named by it. */
+  readonly domain: string;
+  /** Off: nothing is recorded for the archive, at no cost. */
+  readonly compliance: boolean;
+  readonly waker?: ComplianceWaker;
+  /** Another node has taken over an incarnation whose journal is open here. */
+  readonly onSuperseded?: (incarnation: Incarnation) => void;
+  /** Connections of the pool; each journal has one more. */
+  readonly connections?: number;
+  /** Wall clock, milliseconds. */
+  readonly nowMs?: () => number;
+}
+
+/**
+ * Opens everything that lives in MySQL or MariaDB; the schema must be there (`migrate`).
+ * @throws {SchemaError} when it is not, or is another version's
+ * @throws {ChatError | StoreError} when the database cannot be reached
+ */
+export async function openStores(options: StoresOptions) {
+  const { url, domain, compliance, waker, onSuperseded, connections, nowMs = Date.now } = options;
+  await requireSchema(url);
+  const database = new Database({ url, ...(connections === undefined ? {} : { connections }) });
+  const journals: MysqlJournal[] = [];
+  try {
+    const administration = openAdministration(database, domain);
+    await administration.addDomainPrincipal(domain);
+    return {
+      database,
+      users: new MysqlUserStore(database),
+      rooms: new MysqlRoomStore(database),
+      messages: new MysqlMessageStore(database),
+      dialogs: new MysqlDialogStore(database),
+      leases: new MysqlLeaseStore(database),
+      progress: new MysqlProgressStore(database),
+      administration,
+      /** A GUID that was made with the database: another one means that what a client keeps is of another store. */
+      storeId: await storeId(database),
+      /** One per incarnation; closed with the stores. */
+      journal: (incarnation: Incarnation): MysqlJournal => {
+        const journal = new MysqlJournal({
+          url,
+          incarnation,
+          compliance,
+          nowMs,
+          ...(waker ? { waker } : {}),
+          ...(onSuperseded ? { onSuperseded: () => onSuperseded(incarnation) } : {}),
+        });
+        journals.push(journal);
+        return journal;
+      },
+      /** Removes what has had its time; to be called every few minutes. @returns rows removed */
+      sweep: (): Promise<number> => sweep(database, nowMs()),
+      close: async (): Promise<void> => {
+        await Promise.all(journals.map((journal) => journal.close()));
+        await database.close();
+      },
+    };
+  } catch (error) {
+    await database.close();
+    throw error;
+  }
+}
+
+export type Stores = Awaited<ReturnType<typeof openStores>>;
+
+async function storeId(database: Database): Promise<string> {
+  await database.change(
+    "INSERT INTO setting (name, value) VALUES ('store-id', ?) ON DUPLICATE KEY UPDATE name = setting.name",
+    [randomUUID()],
+  );
+  const [row] = await database.rows<{ value: string }>("SELECT value FROM setting WHERE name = 'store-id'");
+  return row?.value ?? "";
+}

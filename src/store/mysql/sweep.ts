@@ -1,0 +1,50 @@
+import { type Database, limit, type Value } from "./database.ts";
+
+/** Rows in one statement. */
+const PORTION = 1_000;
+/** Statements of each kind in one sweep; the next sweep goes on. */
+const MAX_PORTIONS = 50;
+
+/**
+ * Removes what has had its time: post keys of dialogs that ended a day ago, remembered rooms, leases of lives that ended
+ * without dialogs. To be called every few minutes, on one node or on several.
+ * @returns rows removed
+ */
+export async function sweep(database: Database, nowMs: number): Promise<number> {
+  let removed = 0;
+  for (let portion = 0; portion < MAX_PORTIONS; portion++) {
+    const ended = await database.rows<{ token: Buffer }>(
+      `SELECT token FROM ended_dialog WHERE until_ms <= ? ORDER BY until_ms ${limit(PORTION)}`,
+      [nowMs],
+    );
+    if (ended.length === 0) break;
+    const tokens = ended.map(({ token }) => token);
+    // The keys first: after an interruption the ended dialogs still name what is left of them.
+    const keys = await removeAll(database, "DELETE FROM post_key WHERE token IN (?)", [tokens]);
+    removed += keys.rows;
+    if (!keys.finished) break;
+    removed += (await database.change("DELETE FROM ended_dialog WHERE token IN (?)", [tokens])).affectedRows;
+  }
+  removed += (await removeAll(database, "DELETE FROM remembered_room WHERE until_ms <= ?", [nowMs])).rows;
+  removed += (
+    await database.change(
+      "DELETE FROM node_lease WHERE expires_at < NOW(3) - INTERVAL 1 DAY " +
+        "AND NOT EXISTS (SELECT 1 FROM dialog WHERE dialog.home = node_lease.incarnation)",
+    )
+  ).affectedRows;
+  return removed;
+}
+
+async function removeAll(
+  database: Database,
+  sql: string,
+  values: readonly Value[],
+): Promise<{ rows: number; finished: boolean }> {
+  let rows = 0;
+  for (let portion = 0; portion < MAX_PORTIONS; portion++) {
+    const { affectedRows } = await database.change(`${sql} ${limit(PORTION * 5)}`, values);
+    rows += affectedRows;
+    if (affectedRows < PORTION * 5) return { rows, finished: true };
+  }
+  return { rows, finished: false };
+}
