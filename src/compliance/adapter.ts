@@ -1,0 +1,85 @@
+import { createHash } from "node:crypto";
+import { canonicalJson } from "../chat/compliance-event.ts";
+import type { ArchivedEvent } from "./archived-event.ts";
+import type { ArchiveFormat, RenderOptions } from "./formats/format.ts";
+import type { ArchiveFolder, FileToWrite } from "./ports.ts";
+
+/** Turns batches into files of one format in one folder (Lync's AdapterType, AdapterName, AdapterOutputDirectory). */
+export interface ArchiveAdapter {
+  readonly name: string;
+  /** Of everything that decides the bytes: format, its version, its options. */
+  readonly configHash: string;
+  readonly folder: ArchiveFolder;
+  /** All files of a run, the manifest last. Pure. @throws when one of the events is at fault. */
+  render(runId: string, events: readonly ArchivedEvent[]): FileToWrite[];
+}
+
+export function makeAdapter(
+  name: string,
+  format: ArchiveFormat,
+  options: RenderOptions,
+  folder: ArchiveFolder,
+): ArchiveAdapter {
+  const configHash = sha256(canonicalJson({ format: format.name, version: format.version, options }));
+  return {
+    name,
+    configHash,
+    folder,
+    render: (runId, events) => render(name, format, options, configHash, runId, events),
+  };
+}
+
+/** `<first event>-<last event>-<settings>`: the same batch under the same settings has the same name. */
+export function runName(configHash: string, eventIds: readonly string[]): string {
+  return `${eventIds[0]}-${eventIds.at(-1)}-${configHash.slice(0, 8)}`;
+}
+
+function render(
+  adapter: string,
+  format: ArchiveFormat,
+  options: RenderOptions,
+  configHash: string,
+  runId: string,
+  events: readonly ArchivedEvent[],
+): FileToWrite[] {
+  const { parts, unmapped, lossyFields } = format.render(events, options);
+  const files: FileToWrite[] = [];
+  const listed: Record<string, unknown>[] = [];
+  const add = (name: string, bytes: Buffer, about: Record<string, unknown>) => {
+    files.push({ name, bytes });
+    listed.push({ path: name, bytes: bytes.length, sha256: sha256(bytes), ...about });
+  };
+  parts.forEach((part, index) => {
+    const name = `part-${String(index + 1).padStart(4, "0")}.${part.extension}`;
+    add(name, part.bytes, { events: part.events, roomIds: part.roomIds });
+  });
+  if (unmapped.length > 0) {
+    add("unmapped.jsonl", Buffer.from(`${unmapped.join("\n")}\n`), { events: unmapped.length });
+  }
+  const manifest = {
+    format: format.name,
+    formatVersion: format.version,
+    adapter,
+    configHash,
+    runId,
+    eventCount: events.length,
+    countsByKind: countKinds(events),
+    unmappedCount: unmapped.length,
+    lossyFields,
+    files: listed,
+    timeZone: "UTC",
+  };
+  // No time of writing: the same batch must give the same bytes.
+  files.push({ name: "manifest.json", bytes: Buffer.from(`${JSON.stringify(manifest, null, 1)}\n`) });
+  return files;
+}
+
+function countKinds(events: readonly ArchivedEvent[]): Record<string, number> {
+  const counts = new Map<string, number>();
+  for (const { kind } of events) counts.set(kind, (counts.get(kind) ?? 0) + 1);
+  return Object.fromEntries([...counts].sort(([left], [right]) => (left < right ? -1 : 1)));
+}
+
+function sha256(data: string | Buffer): string {
+  return createHash("sha256").update(data).digest("hex");
+}

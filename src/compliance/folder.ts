@@ -1,0 +1,108 @@
+import { createHash, randomBytes } from "node:crypto";
+import { mkdir, open, readdir, readFile, rename, rm } from "node:fs/promises";
+import { dirname, join, resolve } from "node:path";
+import type { ArchiveFolder, FileToWrite } from "./ports.ts";
+
+const manifestName = "manifest.json";
+
+/**
+ * One folder per run below `root`. A file appears under its name only when all its bytes are on the disk, and the manifest
+ * only when every other file is there.
+ */
+export class RunFolders implements ArchiveFolder {
+  readonly #root: string;
+
+  constructor(root: string) {
+    this.#root = resolve(root);
+  }
+
+  /**
+   * A file that the receiver has already fetched and removed counts as delivered; one that is there with other bytes does not.
+   */
+  async isComplete(runId: string): Promise<boolean> {
+    const folder = this.#folder(runId);
+    const manifest = await readIfThere(join(folder, manifestName));
+    if (manifest === undefined) return false;
+    for (const { path, sha256 } of filesOf(manifest)) {
+      const bytes = await readIfThere(join(folder, safeName(path)));
+      if (bytes !== undefined && createHash("sha256").update(bytes).digest("hex") !== sha256) return false;
+    }
+    return true;
+  }
+
+  async write(runId: string, files: readonly FileToWrite[]): Promise<void> {
+    const folder = this.#folder(runId);
+    await mkdir(folder, { recursive: true, mode: 0o750 });
+    await syncFolder(dirname(folder));
+    const manifest = files.at(-1);
+    for (const file of files) {
+      // All other names must be on the disk before the manifest vouches for them.
+      if (file === manifest) await syncFolder(folder);
+      await writeDurably(folder, file);
+    }
+    await removeLeftovers(folder);
+    await syncFolder(folder);
+  }
+
+  async discard(runId: string): Promise<void> {
+    await rm(this.#folder(runId), { recursive: true, force: true });
+  }
+
+  #folder(runId: string): string {
+    return join(this.#root, safeName(runId));
+  }
+}
+
+async function writeDurably(folder: string, { name, bytes }: FileToWrite): Promise<void> {
+  const path = join(folder, safeName(name));
+  // A holder whose lease ran out may still be writing the same file: each has its own temporary one.
+  const temporary = `${path}.${randomBytes(6).toString("hex")}.tmp`;
+  try {
+    const file = await open(temporary, "wx", 0o640);
+    try {
+      await file.writeFile(bytes);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+    await rename(temporary, path);
+  } catch (error) {
+    await rm(temporary, { force: true });
+    throw error;
+  }
+}
+
+/** Temporary files of a process that was killed. One that still writes fails, and finds that it has a successor. */
+async function removeLeftovers(folder: string): Promise<void> {
+  for (const name of await readdir(folder))
+    if (name.endsWith(".tmp")) await rm(join(folder, name), { force: true });
+}
+
+async function syncFolder(path: string): Promise<void> {
+  const folder = await open(path, "r");
+  try {
+    await folder.sync();
+  } finally {
+    await folder.close();
+  }
+}
+
+async function readIfThere(path: string): Promise<Buffer | undefined> {
+  try {
+    return await readFile(path);
+  } catch (error) {
+    // Errors of node:fs carry a code.
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
+    throw error;
+  }
+}
+
+function filesOf(manifest: Buffer): { path: string; sha256: string }[] {
+  const value: { files: { path: string; sha256: string }[] } = JSON.parse(manifest.toString("utf8")); // written by adapter.ts
+  return value.files;
+}
+
+function safeName(name: string): string {
+  if (!/^[A-Za-z0-9][A-Za-z0-9._-]{0,200}$/.test(name)) throw new Error("not a name of an archive file");
+  return name;
+}
