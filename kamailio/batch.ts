@@ -1,0 +1,68 @@
+import { z } from "zod";
+import type { OutgoingDialog } from "../src/ports.ts";
+import type { Flow } from "../src/sip/dialog.ts";
+import type { PendingAnswer } from "./shard.ts";
+
+/** What Kamailio says to a batch. `dead` are connections that are gone, `gone` transactions that no longer exist. */
+export const batchResult = z.object({
+  edge: z.string(),
+  start: z.string().min(1),
+  answered: z.number(),
+  gone: z.array(z.tuple([z.number(), z.number()])),
+  sent: z.number(),
+  dead: z.array(z.number()),
+});
+
+/** `[index, label, code, reason, headers, body, contentType]`; the body is base64. */
+export function encodeAnswer({ index, label, answer }: PendingAnswer): unknown[] {
+  const headers = (answer.headers ?? []).map((header) => `${header}\r\n`).join("");
+  const body = answer.body === undefined ? "" : Buffer.from(answer.body).toString("base64");
+  return [index, label, answer.status, answer.reason, headers, body, answer.contentType ?? ""];
+}
+
+type CopyFields = [
+  ruri: string,
+  nexthop: string,
+  from: string,
+  to: string,
+  callId: string,
+  cseq: number,
+  contact: string,
+  conid: number,
+];
+
+const FIELDS = new WeakMap<OutgoingDialog, { flow: Flow; fields: CopyFields }>();
+
+/** One line per copy. All but the CSeq stays the same while the client keeps its connection, and is built once. */
+export function encodeCopies(dialogs: readonly OutgoingDialog[]): CopyFields[] {
+  return dialogs.map((dialog) => {
+    let known = FIELDS.get(dialog);
+    if (known?.flow !== dialog.flow) {
+      known = { flow: dialog.flow, fields: fieldsOf(dialog) };
+      FIELDS.set(dialog, known);
+    }
+    const fields: CopyFields = [...known.fields];
+    fields[5] = dialog.nextCSeq(); // RFC 3261 §12.2.1.1: given when it leaves, so it rises in the order of leaving
+    return fields;
+  });
+}
+
+function fieldsOf({ state, flow }: OutgoingDialog): CopyFields {
+  const transport = `;transport=${flow.transport}`;
+  return [
+    state.remoteTarget,
+    `sip:${flow.source}${transport}`,
+    // COMPAT(SIPE, 1.25): From is exactly the URI it invited, or the request is not answered at all.
+    `<${state.localUri}>;tag=${state.localTag}`,
+    `<${state.remoteUri}>;tag=${state.remoteTag}`,
+    state.callId,
+    0,
+    `<${contactUri(state, flow)}>`,
+    flow.conid,
+  ];
+}
+
+/** Our Contact: the token in it is how the client's requests find their dialog. */
+export function contactUri(state: OutgoingDialog["state"], flow: Flow): string {
+  return `sip:${state.issuedBy}.${state.token}@${state.localAddress};transport=${flow.transport}`;
+}

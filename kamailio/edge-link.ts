@@ -1,0 +1,182 @@
+import { setTimeout as pause } from "node:timers/promises";
+import type { Clock, OutgoingDialog } from "../src/ports.ts";
+import type { Answer } from "../src/session.ts";
+import type { Incarnation } from "../src/sip/dialog.ts";
+import { batchResult, encodeAnswer, encodeCopies } from "./batch.ts";
+import type { BatchClient } from "./jsonrpc/client.ts";
+import { type Load, type PendingAnswer, Shard } from "./shard.ts";
+
+const CALL_TIMEOUT_MS = 5_000;
+const PING_MS = 2_000;
+const RETRY_MS = { first: 50, longest: 1_000 };
+
+export interface EdgeLinkPorts {
+  readonly name: string;
+  readonly node: string;
+  /** One per shard: what goes through one socket stays in order. */
+  readonly clients: readonly BatchClient[];
+  readonly clock: Clock;
+  /** False when this node's lease is gone: nothing more may be said. */
+  readonly maySpeak: () => boolean;
+  /** This Kamailio began a new life: every connection of the earlier one is gone. */
+  readonly onStart: (start: string, earlier: string) => void;
+  readonly onDead: (start: string, conid: number) => void;
+  /** The edge takes no copies any more: these dialogs cannot be served. */
+  readonly onOverflow: (dialogs: readonly OutgoingDialog[]) => void;
+  readonly onError: (error: unknown, what: string) => void;
+}
+
+/** One Kamailio, from this node's side: answers and copies go to it in batches, sharded by dialog over a few sockets. */
+export class EdgeLink {
+  readonly name: string;
+  /** The life of Kamailio we speak with; "" until it has said something. */
+  start = "";
+  /** The last call went through. */
+  reachable = false;
+  private readonly ports: EdgeLinkPorts;
+  private readonly shards: { readonly queue: Shard; readonly client: BatchClient; busy: boolean }[];
+  private homes = new Map<Incarnation, string>();
+  private homesChanged = false;
+  private readonly pinging: NodeJS.Timeout;
+  private stopped = false;
+
+  constructor(ports: EdgeLinkPorts) {
+    this.ports = ports;
+    this.name = ports.name;
+    this.shards = ports.clients.map((client) => ({ queue: new Shard(), client, busy: false }));
+    this.pinging = setInterval(() => this.pump(0, true), PING_MS);
+    this.pump(0, true);
+  }
+
+  /** The life of Kamailio that a notification or a result names. */
+  heard(start: string): void {
+    if (start === this.start) return;
+    const earlier = this.start;
+    this.start = start;
+    this.homesChanged = this.homes.size > 0;
+    if (earlier !== "") this.ports.onStart(start, earlier);
+  }
+
+  answer(tx: string, answer: Answer, dialog: OutgoingDialog | undefined, onGone?: () => void): void {
+    const [index, label] = tx.split(":").map(Number);
+    if (index === undefined || label === undefined) return;
+    const shard = dialog ? this.shardOf(dialog) : 0;
+    this.shards[shard]?.queue.addAnswer({ index, label, answer, onGone });
+    this.pump(shard);
+  }
+
+  send(body: string, dialogs: readonly OutgoingDialog[], turn: number): void {
+    const byShard = new Map<number, OutgoingDialog[]>();
+    for (const dialog of dialogs) {
+      if (this.start !== "" && dialog.flow.edgeStart !== this.start) continue; // its connection went with an earlier life
+      const shard = this.shardOf(dialog);
+      const some = byShard.get(shard);
+      if (some) some.push(dialog);
+      else byShard.set(shard, [dialog]);
+    }
+    for (const [shard, some] of byShard) {
+      const taken = this.shards[shard]?.queue.addCopies(body, some, turn, this.ports.clock.monotonicMs());
+      if (!taken) this.ports.onOverflow(some);
+      this.pump(shard);
+    }
+  }
+
+  /** Requests of dialogs issued by this incarnation go to this node from now on, after a restart of Kamailio too. */
+  announceHome(issuer: Incarnation): void {
+    this.homes.set(issuer, this.ports.node);
+    this.homesChanged = true;
+    this.pump(0, true);
+  }
+
+  /** Longest time that copies have been waiting in this process, milliseconds. */
+  get behindMs(): number {
+    const nowMs = this.ports.clock.monotonicMs();
+    return Math.max(...this.shards.map(({ queue }) => queue.waitingMs(nowMs)));
+  }
+
+  async stop(): Promise<void> {
+    clearInterval(this.pinging);
+    for (let wait = 0; wait < 20 && this.shards.some(({ queue, busy }) => busy || !queue.empty); wait++)
+      await pause(50);
+    this.stopped = true;
+    await Promise.all(this.shards.map(({ client }) => client.close()));
+  }
+
+  private shardOf(dialog: OutgoingDialog): number {
+    return Number.parseInt(dialog.state.token.slice(0, 8), 16) % this.shards.length;
+  }
+
+  private pump(index: number, evenEmpty = false): void {
+    const shard = this.shards[index];
+    if (!shard || shard.busy || this.stopped) return;
+    shard.busy = true;
+    this.drain(index, evenEmpty)
+      .catch((error: unknown) => this.ports.onError(error, "speaking to Kamailio"))
+      .finally(() => {
+        shard.busy = false;
+        if (!shard.queue.empty) this.pump(index);
+      });
+  }
+
+  private async drain(index: number, evenEmpty: boolean): Promise<void> {
+    const shard = this.shards[index];
+    if (!shard) return;
+    await Promise.resolve(); // what is handed in during this turn of the loop leaves in one call
+    for (let first = evenEmpty; first || !shard.queue.empty; first = false) {
+      if (this.stopped || !this.ports.maySpeak()) return;
+      await this.call(shard.client, shard.queue.take());
+    }
+  }
+
+  /**
+   * One call, until it got through or has lost its meaning. It names the life of Kamailio it is meant for: a new one refuses it, so
+   * repeating it can at worst repeat copies to clients whose confirmation was lost, never send them astray.
+   */
+  private async call(client: BatchClient, load: Load): Promise<void> {
+    const copies = load.copies.map(({ body, dialogs }) => ({
+      body,
+      dialogs: encodeCopies(dialogs.filter(({ flow }) => flow.edgeStart === this.start)),
+    }));
+    const params = {
+      node: this.ports.node,
+      start: load.answers.length + copies.length > 0 ? this.start : "",
+      answers: load.answers.map(encodeAnswer),
+      copies,
+      ...(this.homesChanged ? { homes: Object.fromEntries(this.homes) } : {}),
+    };
+    const empty = load.answers.length + copies.length === 0;
+    for (let waitMs = RETRY_MS.first; ; waitMs = Math.min(waitMs * 2, RETRY_MS.longest)) {
+      try {
+        const result = batchResult.parse(
+          await client.call("parlance.batch", params, { timeoutMs: CALL_TIMEOUT_MS }),
+        );
+        if (!this.reachable) this.reachable = true;
+        if ("homes" in params && (params.start === "" || params.start === result.start))
+          this.homesChanged = false;
+        this.heard(result.start);
+        this.settle(load.answers, result);
+        return;
+      } catch (error) {
+        if (this.reachable) this.ports.onError(error, "calling Kamailio"); // once per outage, not once per try
+        this.reachable = false;
+        // Answers are worth nothing after two seconds, a ping nothing at all.
+        if (
+          empty ||
+          this.stopped ||
+          !this.ports.maySpeak() ||
+          (params.start !== this.start && params.start !== "")
+        )
+          return;
+        await pause(waitMs);
+      }
+    }
+  }
+
+  private settle(answers: readonly PendingAnswer[], result: ReturnType<typeof batchResult.parse>): void {
+    if (result.gone.length > 0) {
+      const gone = new Set(result.gone.map(([index, label]) => `${index}:${label}`));
+      for (const { index, label, onGone } of answers) if (gone.has(`${index}:${label}`)) onGone?.();
+    }
+    for (const conid of result.dead) this.ports.onDead(result.start, conid);
+  }
+}

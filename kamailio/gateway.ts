@@ -1,0 +1,262 @@
+import { timingSafeEqual } from "node:crypto";
+import type { Attendance } from "../src/attendance.ts";
+import { ChatError } from "../src/chat/errors.ts";
+import type { Aor } from "../src/chat/user.ts";
+import type { Clock, DialogStore, UserStore } from "../src/ports.ts";
+import { asAnswer, type ReceivePorts, receive } from "../src/receive.ts";
+import type { Answer, Session } from "../src/session.ts";
+import type { Sessions } from "../src/sessions.ts";
+import { type Incarnation, parseContactUser } from "../src/sip/dialog.ts";
+import {
+  answerInvite,
+  answerRefresh,
+  dialogRecord,
+  type InviteSettings,
+  provisioningAnswer,
+} from "./invite.ts";
+import { decodeNotification, flowOf, type NegativeReply, type SipRequest } from "./requests.ts";
+
+/** A request older than this by Kamailio's clock is not begun: its 503 is or was the answer (Kamailio waits 2 s). */
+const LATEST_START_MS = 1_500;
+/** Requests under way in this node; beyond it 503 for everybody. */
+const MAX_UNDER_WAY = 4_000;
+const MAX_DIALOGS_PER_USER = 64;
+
+const NOT_HERE: Answer = { status: 481, reason: "Call/Transaction Does Not Exist" };
+const METHODS = "INVITE, ACK, CANCEL, BYE, INFO, UPDATE, OPTIONS, SUBSCRIBE";
+
+interface Edge {
+  heard(start: string): void;
+  answer(tx: string, answer: Answer, dialog: Session | undefined, onGone?: () => void): void;
+}
+
+export interface GatewayPorts {
+  readonly key: string;
+  readonly edges: ReadonlyMap<string, Edge>;
+  readonly sessions: Sessions;
+  readonly attendance: Attendance;
+  readonly users: UserStore;
+  readonly dialogs: DialogStore;
+  readonly receiving: ReceivePorts;
+  readonly clock: Clock;
+  readonly me: Incarnation;
+  readonly invite: InviteSettings;
+  readonly maySpeak: () => boolean;
+  readonly onError: (error: unknown, what: string) => void;
+  /** One line per request, without what people wrote. */
+  readonly onRequest: (line: {
+    method: string;
+    status: number;
+    user: string;
+    callId: string;
+    tookMs: number;
+  }) => void;
+  /** Somebody on the link who is not one of our edges, or speaks nonsense. */
+  readonly onStranger: (why: string) => void;
+}
+
+/** Kamailio's requests and events, turned into what sessions understand; their outcome turned into SIP answers. */
+export class Gateway {
+  private readonly ports: GatewayPorts;
+  private readonly key: Buffer;
+  private underWay = 0;
+
+  constructor(ports: GatewayPorts) {
+    this.ports = ports;
+    this.key = Buffer.from(ports.key);
+  }
+
+  /** One notification from the link. Never throws. */
+  onNotification(method: string, params: unknown): void {
+    const notification = decodeNotification(method, params);
+    if (!notification) return this.ports.onStranger("not a notification of an edge");
+    const body =
+      notification.kind === "request"
+        ? notification.request
+        : notification.kind === "closed"
+          ? notification.closed
+          : notification.reply;
+    const edge = this.ports.edges.get(body.edge);
+    if (!edge || !this.isKey(body.key)) return this.ports.onStranger("without the right key");
+    if (!this.ports.maySpeak()) return; // another node may be speaking for this one already
+    edge.heard(body.start);
+    switch (notification.kind) {
+      case "request":
+        return this.onRequest(notification.request, edge);
+      case "closed":
+        return this.onClosed(body.edge, body.start, notification.closed.conid);
+      case "reply":
+        return this.onReply(notification.reply);
+      default:
+        notification satisfies never;
+    }
+  }
+
+  /** A connection is gone: its dialogs keep their rooms for a while, and get nothing. */
+  onClosed(edge: string, start: string, conid: number): void {
+    for (const session of this.ports.sessions.onConnection(edge, start, conid)) {
+      this.inTurn(session, () => this.ports.attendance.away(session));
+    }
+  }
+
+  /** All connections of an earlier life of an edge are gone. */
+  onEdgeStart(edge: string, start: string): void {
+    for (const session of this.ports.sessions.all()) {
+      if (session.flow.edge === edge && session.flow.edgeStart !== start) {
+        this.inTurn(session, () => this.ports.attendance.away(session));
+      }
+    }
+  }
+
+  private isKey(given: string): boolean {
+    const bytes = Buffer.from(given);
+    return bytes.length === this.key.length && timingSafeEqual(bytes, this.key);
+  }
+
+  /** 481 and 487 say that the client no longer has the dialog, 408 that it does not answer: it is over. */
+  private onReply(reply: NegativeReply): void {
+    for (const session of this.ports.sessions.onConnection(reply.edge, reply.start, reply.conid)) {
+      const { state } = session;
+      if (state.callId !== reply.callId || state.localTag !== reply.ftag || state.remoteTag !== reply.ttag)
+        continue;
+      this.inTurn(session, () => this.ports.attendance.end(session, "connection-lost", true));
+    }
+  }
+
+  private inTurn(session: Session, work: () => Promise<void>): void {
+    session.run(work).catch((error: unknown) => this.ports.onError(error, "keeping a session"));
+  }
+
+  private onRequest(request: SipRequest, edge: Edge): void {
+    const startedMs = this.ports.clock.monotonicMs();
+    let session: Session | undefined;
+    let answered = false;
+    const answer = (given: Answer, dialog?: Session, onGone?: () => void): void => {
+      if (answered) return;
+      answered = true;
+      session = dialog;
+      edge.answer(request.tx, given, dialog, onGone);
+      const tookMs = this.ports.clock.monotonicMs() - startedMs;
+      const { method, user, callId } = request;
+      this.ports.onRequest({ method, status: given.status, user, callId, tookMs });
+    };
+    const ageMs = this.ports.clock.nowMs() - request.at * 1_000;
+    if (ageMs > LATEST_START_MS || this.underWay >= MAX_UNDER_WAY) {
+      return answer(asAnswer(ageMs > LATEST_START_MS ? "TOO_LATE" : "OVERLOADED"));
+    }
+    this.underWay += 1;
+    this.handle(request, answer)
+      .catch((error: unknown) => {
+        if (!(error instanceof ChatError)) this.ports.onError(error, request.method);
+        answer(asAnswer(error instanceof ChatError ? error.code : "INTERNAL"), session);
+      })
+      .finally(() => {
+        this.underWay -= 1;
+      });
+  }
+
+  private async handle(request: SipRequest, answer: Answering): Promise<void> {
+    const contactUser = /^sips?:([^@;>]+)@/i.exec(request.ruri)?.[1] ?? "";
+    const named = parseContactUser(contactUser);
+    if (named) return this.inDialog(request, named.token, answer);
+    if (request.ttag !== "") return answer(NOT_HERE); // a dialog of somebody else's making
+    switch (request.method) {
+      case "INVITE":
+        return this.invite(request, answer);
+      case "SUBSCRIBE": {
+        const user = await this.ports.users.find(request.user as Aor); // vouched for by the edge, in this form
+        return answer(provisioningAnswer(user?.enabled ?? false, request, this.ports.invite));
+      }
+      case "OPTIONS":
+        return answer({ status: 200, reason: "OK", headers: [`Allow: ${METHODS}`, "Accept: text/plain"] });
+      default:
+        return answer(
+          request.method === "INFO" || request.method === "UPDATE" || request.method === "BYE"
+            ? NOT_HERE
+            : { status: 405, reason: "Method Not Allowed", headers: [`Allow: ${METHODS}`] },
+        );
+    }
+  }
+
+  private async invite(request: SipRequest, answer: Answering): Promise<void> {
+    const user = await this.ports.users.find(request.user as Aor); // vouched for by the edge, in this form
+    if (!user?.enabled) return answer(asAnswer("NOT_ENABLED"));
+    if (this.ports.sessions.ofUser(user.id).length >= MAX_DIALOGS_PER_USER) {
+      return answer({ status: 486, reason: "Too many sessions of this user" });
+    }
+    const record = dialogRecord(request, user, this.ports.me);
+    if ("status" in record) return answer(record);
+    const ok = answerInvite(request, record, this.ports.invite);
+    if (ok.status !== 200) return answer(ok);
+    const session = await this.ports.attendance.open(record);
+    session.isSipe = /\bsipe\b/i.test(request.ua);
+    // The client has been told 503 meanwhile: it knows nothing of this dialog.
+    answer(ok, session, () =>
+      this.inTurn(session, () => this.ports.attendance.end(session, "signed-off", false)),
+    );
+  }
+
+  private async inDialog(request: SipRequest, token: Session["token"], answer: Answering): Promise<void> {
+    const session = this.ports.sessions.find(token);
+    if (!session || session.ended) {
+      const home = await this.ports.dialogs.home(token);
+      // Known, but not (yet) here: it is being taken over, or the edge has not heard of its new home.
+      return answer(home === undefined || session?.ended ? NOT_HERE : asAnswer("OVERLOADED"));
+    }
+    const { state } = session;
+    if (
+      state.callId !== request.callId ||
+      state.remoteTag !== request.ftag ||
+      state.localTag !== request.ttag
+    ) {
+      return answer(NOT_HERE);
+    }
+    if (request.user !== session.user.uri) return answer({ status: 403, reason: "Not your dialog" });
+    const known = session.recall(request.method, request.cseq);
+    if (known === "old") return answer({ status: 500, reason: "CSeq is lower than one already seen" });
+    if (known) return answer(await known, session);
+    if (session.crowded) return answer(asAnswer("OVERLOADED"), session);
+    session.lastHeardMs = this.ports.clock.monotonicMs();
+    session.isSipe ||= /\bsipe\b/i.test(request.ua); // taken over from another node: known again with the first request
+    let resolveFirst: (answer: Answer) => void = () => {};
+    const first = new Promise<Answer>((resolve) => {
+      resolveFirst = resolve;
+    });
+    session.remember(request.method, request.cseq, first);
+    const answerOnce: Answering = (given) => {
+      if (given.status === 503) session.forgetAnswer(request.method, request.cseq); // free to be sent again
+      resolveFirst(given);
+      answer(given, session);
+    };
+    await session.run(async () => {
+      if (session.ended) return answerOnce(NOT_HERE);
+      try {
+        await this.ports.attendance.back(session, flowOf(request));
+        await this.perform(request, session, answerOnce);
+      } catch (error) {
+        if (!(error instanceof ChatError)) this.ports.onError(error, request.method);
+        answerOnce(asAnswer(error instanceof ChatError ? error.code : "INTERNAL"));
+      }
+    });
+  }
+
+  private async perform(request: SipRequest, session: Session, answer: Answering): Promise<void> {
+    switch (request.method) {
+      case "INFO": {
+        const startBeforeMs = request.at * 1_000 + LATEST_START_MS;
+        return receive(session, request.body, startBeforeMs, this.ports.receiving, answer);
+      }
+      case "BYE":
+        await this.ports.attendance.end(session, "signed-off", false);
+        return answer({ status: 200, reason: "OK" });
+      case "INVITE":
+      case "UPDATE":
+      case "OPTIONS":
+        return answer(answerRefresh(request, session, this.ports.invite));
+      default:
+        return answer({ status: 405, reason: "Method Not Allowed", headers: [`Allow: ${METHODS}`] });
+    }
+  }
+}
+
+type Answering = (answer: Answer, dialog?: Session, onGone?: () => void) => void;

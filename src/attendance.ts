@@ -1,0 +1,177 @@
+import type { PartReason } from "./chat/compliance-event.ts";
+import { refusal } from "./chat/role.ts";
+import type { Room } from "./chat/room.ts";
+import type { Fanout } from "./delivery/fanout.ts";
+import type { Rosters } from "./delivery/rosters.ts";
+import {
+  type Clock,
+  type DialogRecord,
+  type DialogStore,
+  type JoinedRoom,
+  type Journal,
+  type NodeBus,
+  type RoomStore,
+  STALE,
+} from "./ports.ts";
+import { type JoinedHere, Session } from "./session.ts";
+import type { Sessions } from "./sessions.ts";
+import type { DialogToken, Flow } from "./sip/dialog.ts";
+
+interface AttendancePorts {
+  readonly sessions: Sessions;
+  readonly journal: Journal;
+  readonly dialogs: DialogStore;
+  readonly rooms: RoomStore;
+  readonly fanout: Fanout;
+  readonly rosters: Rosters;
+  readonly bus: NodeBus;
+  readonly clock: Clock;
+}
+
+/**
+ * Who is here and in which rooms: every coming and going is recorded first, then memory, fan-out and rosters follow. Methods
+ * that change one session's rooms are called from within `session.run`, so they never overlap.
+ */
+export class Attendance {
+  private readonly ports: AttendancePorts;
+
+  constructor(ports: AttendancePorts) {
+    this.ports = ports;
+    ports.bus.onMessage((message) => {
+      if (message.kind === "adopted") this.forget(message.token);
+    });
+  }
+
+  /** A new dialog: on disk, then in memory. */
+  async open(record: DialogRecord): Promise<Session> {
+    await this.ports.journal.open(record);
+    const session = new Session(record, this.ports.clock.monotonicMs());
+    this.ports.sessions.add(session);
+    return session;
+  }
+
+  /** A dialog that a dead node left behind, with its rooms as they are today. Nothing is recorded: nobody came or went. */
+  restore(record: DialogRecord, joined: readonly JoinedRoom[], rooms: ReadonlyMap<number, Room>): Session {
+    const session = new Session(record, this.ports.clock.monotonicMs());
+    session.purpose = joined.length > 0 ? "pool" : "unknown";
+    this.ports.sessions.add(session);
+    for (const { roomId, mask, since } of joined) {
+      const room = rooms.get(roomId);
+      if (room) this.place(session, { room, mask, since, mayPost: false });
+    }
+    return session;
+  }
+
+  /**
+   * Enters rooms the caller has been found entitled to.
+   * @returns the ids of rooms that changed meanwhile: the caller decides again.
+   */
+  async enter(session: Session, rooms: readonly Omit<JoinedHere, "since">[]): Promise<Set<number>> {
+    const entering = rooms.filter(({ room }) => !session.rooms.has(room.id));
+    const stale = new Set<number>();
+    if (entering.length === 0) return stale;
+    const lastNumbers = await this.ports.journal.join(session, entering);
+    entering.forEach((joining, index) => {
+      const since = lastNumbers[index];
+      if (since === STALE || since === undefined) stale.add(joining.room.id);
+      else this.place(session, { ...joining, since });
+    });
+    return stale;
+  }
+
+  async leave(session: Session, rooms: readonly Room[], reason: PartReason): Promise<void> {
+    const leaving = rooms.filter((room) => session.rooms.has(room.id));
+    if (leaving.length === 0) return;
+    await this.ports.journal.part(session, leaving, reason);
+    for (const room of leaving) this.remove(session, room);
+  }
+
+  /** The dialog is over. With `remember`, a post from the same endpoint may still enter a room for it (`xccos` 3.6). */
+  async end(session: Session, reason: PartReason, remember: boolean): Promise<void> {
+    if (session.ended) return;
+    session.ended = true;
+    try {
+      await this.ports.journal.end(session, session.home, reason, remember);
+    } catch (error) {
+      session.ended = false; // still on disk: the next sweep tries again
+      throw error;
+    }
+    this.forget(session.token);
+  }
+
+  /** The connection closed: nothing is sent any more, the rooms wait for the client to come back. */
+  async away(session: Session): Promise<void> {
+    if (session.awaySinceMs !== null || session.ended) return;
+    session.awaySinceMs = this.ports.clock.nowMs();
+    await this.ports.journal.flow(session.token, session.flow, session.awaySinceMs);
+  }
+
+  /** The client is heard, perhaps on a new connection. */
+  async back(session: Session, flow: Flow): Promise<void> {
+    const known = session.flow;
+    const same = known.conid === flow.conid && known.edgeStart === flow.edgeStart && known.edge === flow.edge;
+    if (same && session.awaySinceMs === null && known.source === flow.source) return;
+    session.awaySinceMs = null;
+    this.ports.sessions.move(session, flow);
+    await this.ports.journal.flow(session.token, flow, null);
+  }
+
+  /** Takes over the rooms of this endpoint's earlier dialogs whose connection is closed; once per dialog. */
+  async adoptEarlier(session: Session): Promise<void> {
+    if (session.epid === "") return;
+    for (const token of await this.ports.dialogs.away(session.user.id, session.epid)) {
+      if (token === session.token) continue;
+      const rooms = await this.ports.journal.adopt(session, token);
+      const byId = new Map(
+        (await this.ports.rooms.byIds(rooms.map(({ roomId }) => roomId))).map((room) => [room.id, room]),
+      );
+      for (const { roomId, mask, lastNumber } of rooms) {
+        const room = byId.get(roomId);
+        // Entered before the old one leaves: the user was there all the time, nobody is told anything.
+        if (room) this.place(session, { room, mask, since: lastNumber, mayPost: false });
+      }
+      this.forget(token);
+      this.ports.bus.publish({ kind: "adopted", token });
+    }
+  }
+
+  /** Rights changed: whoever may no longer be in the room is out of it, and hears nothing more. */
+  async review(room: Room): Promise<void> {
+    for (const session of [...this.ports.fanout.sessionsIn(room.id)]) {
+      await session.run(async () => {
+        const joined = session.rooms.get(room.id);
+        if (!joined || joined.room.accessVersion === room.accessVersion) return;
+        const [access] = await this.ports.rooms.access([room], session.user);
+        if (!access || refusal("join", room, access)) await this.leave(session, [room], "expelled");
+        else session.rooms.set(room.id, { ...joined, room, mayPost: false });
+      });
+    }
+  }
+
+  /** This node holds the dialog in memory. */
+  holds(token: DialogToken): boolean {
+    return this.ports.sessions.find(token) !== undefined;
+  }
+
+  /** Out of memory only: what is on disk has gone already, or belongs to somebody else now. */
+  forget(token: DialogToken): void {
+    const session = this.ports.sessions.find(token);
+    if (!session) return;
+    session.ended = true;
+    for (const { room } of [...session.rooms.values()]) this.remove(session, room);
+    this.ports.sessions.remove(session);
+  }
+
+  private place(session: Session, joined: JoinedHere): void {
+    if (session.rooms.has(joined.room.id)) return;
+    session.rooms.set(joined.room.id, joined);
+    this.ports.fanout.enter(session, joined.room, joined.since);
+    this.ports.rosters.enter(session, joined.room, joined.mask);
+  }
+
+  private remove(session: Session, room: Room): void {
+    session.rooms.delete(room.id);
+    this.ports.fanout.leave(session, room.id);
+    this.ports.rosters.leave(session, room);
+  }
+}

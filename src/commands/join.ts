@@ -1,0 +1,93 @@
+import { ChatError, type ChatErrorCode } from "../chat/errors.ts";
+import { refusal } from "../chat/role.ts";
+import type { Room } from "../chat/room.ts";
+import type { Command } from "../xccos/command.ts";
+import { joinData, partData } from "../xccos/reply.ts";
+import type { RoomRef } from "../xccos/uri.ts";
+import type { CommandResult, Context } from "./context.ts";
+import { permissionMask, wireRoom } from "./wire-room.ts";
+
+/** A room may change between the decision and its record; then it is decided again, but not for ever. */
+const MAX_DECISIONS = 3;
+
+type Naming<Kind extends Command["kind"]> = Extract<Command, { kind: Kind }>;
+
+/** `cmd:join`: one room, refused by the code of the reply. Already joined: the same reply again. */
+export async function join(command: Naming<"join">, context: Context): Promise<CommandResult> {
+  const [first] = command.rooms;
+  if (!first) throw new ChatError("BAD_REQUEST");
+  const { joined, refused } = await enterRooms(command.rooms, context);
+  const refusedWith = refused.get(first.uri);
+  if (refusedWith) throw new ChatError(refusedWith);
+  return { data: await describe(joined, [], context) };
+}
+
+/** `cmd:bjoin`: many rooms; those refused stand as `fib` in the reply, which is 200 all the same. */
+export async function bjoin(command: Naming<"bjoin">, context: Context): Promise<CommandResult> {
+  const { joined, refused } = await enterRooms(command.rooms, context);
+  const failed = command.rooms.filter(({ uri }) => refused.has(uri));
+  return { data: await describe(joined, failed, context) };
+}
+
+/** `cmd:part`: from rooms the session is in; from others it is no error. */
+export async function part(command: Naming<"part">, { session, services }: Context): Promise<CommandResult> {
+  const wanted = new Set<string>(command.rooms.map(({ uri }) => uri));
+  const leaving = [...session.rooms.values()].map(({ room }) => room).filter(({ uri }) => wanted.has(uri));
+  await services.attendance.leave(session, leaving, "left");
+  return { data: partData(command.rooms.map(({ uri }) => uri)) };
+}
+
+/** Decides and records; rooms that change under way are decided again. */
+export async function enterRooms(
+  refs: readonly Pick<RoomRef, "uri" | "domain" | "value">[],
+  { session, services }: Context,
+): Promise<{ joined: Room[]; refused: Map<string, ChatErrorCode> }> {
+  const joined: Room[] = [];
+  const refused = new Map<string, ChatErrorCode>();
+  let undecided = refs;
+  for (let decision = 0; undecided.length > 0 && decision < MAX_DECISIONS; decision++) {
+    const found = await Promise.all(undecided.map(({ domain, value }) => services.rooms.find(domain, value)));
+    const rooms = found.filter((room) => room !== undefined);
+    const access = await services.rooms.access(rooms, session.user);
+    const entering: { room: Room; mask: number; mayPost: boolean }[] = [];
+    undecided.forEach(({ uri }, index) => {
+      if (!found[index]) refused.set(uri, "ROOM_NOT_FOUND");
+    });
+    rooms.forEach((room, index) => {
+      const held = access[index];
+      const no = held ? refusal("join", room, held) : "ROOM_NOT_FOUND";
+      if (no || !held) refused.set(room.uri, no ?? "ROOM_NOT_FOUND");
+      else entering.push({ room, mask: permissionMask(room, held), mayPost: !refusal("post", room, held) });
+    });
+    const stale = await services.attendance.enter(session, entering);
+    for (const { room } of entering) if (!stale.has(room.id)) joined.push(room);
+    const again = new Set(entering.filter(({ room }) => stale.has(room.id)).map(({ room }) => room.uri));
+    undecided = undecided.filter(({ uri }) => again.has(uri));
+  }
+  for (const { uri } of undecided) refused.set(uri, "OVERLOADED");
+  return { joined, refused };
+}
+
+/** The joiner always stands in the list himself, alone when the room is too large for a roster. */
+async function describe(
+  rooms: readonly Room[],
+  failed: readonly RoomRef[],
+  { session, services }: Context,
+): Promise<string> {
+  const rosters = await services.rosters.participants(rooms.map(({ id }) => id));
+  return joinData({
+    rooms: rooms.map((room) => {
+      const self = {
+        user: session.user.uri,
+        name: session.user.displayName,
+        mask: session.rooms.get(room.id)?.mask ?? 0,
+      };
+      const participants = rosters.get(room.id) ?? [self];
+      return {
+        ...wireRoom(room),
+        members: participants.map(({ user, name, mask }) => ({ uri: user, displayName: name, mask })),
+      };
+    }),
+    failed,
+  });
+}

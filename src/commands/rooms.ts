@@ -1,0 +1,65 @@
+import { ChatError } from "../chat/errors.ts";
+import type { Room } from "../chat/room.ts";
+import type { Command } from "../xccos/command.ts";
+import { roomListData } from "../xccos/reply.ts";
+import type { CommandResult, Context } from "./context.ts";
+import { wireRoom } from "./wire-room.ts";
+
+const PRIVACY: Record<string, Room["privacy"]> = {
+  open: "open",
+  scoped: "closed",
+  closed: "closed",
+  private: "secret",
+  secret: "secret",
+};
+const TYPE: Record<string, Room["type"]> = { normal: "normal", auditorium: "auditorium" };
+
+/** `cmd:chansrch`: rooms the user may see. Filters that are not understood find nothing rather than everything. */
+export async function search(
+  command: Extract<Command, { kind: "chansrch" }>,
+  context: Context,
+): Promise<CommandResult> {
+  const { services, session } = context;
+  const unsupported = [command.category, command.member, command.manager].some(
+    (filter) => filter !== undefined,
+  );
+  if (unsupported || command.disabled) throw new ChatError("NOT_SUPPORTED");
+  const privacy = command.visibility === undefined ? undefined : PRIVACY[command.visibility.toLowerCase()];
+  const type = command.behavior === undefined ? undefined : TYPE[command.behavior.toLowerCase()];
+  if ((command.visibility && !privacy) || (command.behavior && !type)) throw new ChatError("BAD_REQUEST");
+  const query = {
+    words: command.criteria,
+    inDescription: command.extended,
+    ...(privacy ? { privacy } : {}),
+    ...(type ? { type } : {}),
+  };
+  return list(await services.rooms.search(query, session.user, atMost(command.maxResults, context)), context);
+}
+
+/** `cmd:getassociations`: rooms in which the user holds the role. */
+export async function associations(
+  command: Extract<Command, { kind: "getassociations" }>,
+  context: Context,
+): Promise<CommandResult> {
+  const role = command.type === "MANAGER" ? "manager" : "member";
+  const limit = atMost(command.maxResults, context);
+  return list(await context.services.rooms.associations(role, context.session.user, limit), context);
+}
+
+function atMost(asked: number | undefined, { services }: Context): number {
+  return Math.min(asked ?? services.limits.searchLimit, services.limits.searchLimit);
+}
+
+/** Rooms with their participant counts; the last ones are left out when the reply would grow too large to travel. */
+async function list(rooms: readonly Room[], { services }: Context): Promise<CommandResult> {
+  const counts = await services.rosters.counts(rooms.map(({ id }) => id));
+  let data = "";
+  let bytes = 0;
+  for (const room of rooms) {
+    const block = roomListData([{ ...wireRoom(room), participants: counts.get(room.id) ?? 0 }]);
+    bytes += Buffer.byteLength(block);
+    if (bytes > services.limits.maxReplyBytes) break;
+    data += block;
+  }
+  return { data };
+}

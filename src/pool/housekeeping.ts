@@ -1,0 +1,111 @@
+import type { Attendance } from "../attendance.ts";
+import type { Fanout } from "../delivery/fanout.ts";
+import type { Clock, NodeBus, ProgressStore, RoomStore } from "../ports.ts";
+import type { Sessions } from "../sessions.ts";
+import type { LeaseKeeper } from "./lease-keeper.ts";
+import type { Takeover } from "./takeover.ts";
+
+/** How long a participant whose connection closed keeps his place. */
+const AWAY_GRACE_MS = 30_000;
+const SWEEP_MS = 1_000;
+const TAKEOVER_LOOK_MS = 1_000;
+const CATCH_UP_MS = { withoutBus: 2_000, withBus: 10_000 };
+const REVIEW_MS = 2_000;
+const ROOMS_PER_REVIEW = 1_000;
+
+interface HousekeepingPorts {
+  readonly sessions: Sessions;
+  readonly attendance: Attendance;
+  readonly fanout: Fanout;
+  readonly progress: ProgressStore;
+  readonly rooms: RoomStore;
+  readonly takeover: Takeover;
+  readonly lease: LeaseKeeper;
+  readonly bus: NodeBus;
+  readonly clock: Clock;
+  /** A dialog without any traffic for twice this long is over (RFC 4028 §10, with room for a lost refresh). */
+  readonly sessionExpiresMs: number;
+  /** Copies that still wait in this process for longer than a second: what they hold is not yet delivered. */
+  readonly sendingIsBehind: () => boolean;
+  readonly onError: (error: unknown, what: string) => void;
+}
+
+/** Everything a node does on its own account, by the clock. */
+export class Housekeeping {
+  private readonly ports: HousekeepingPorts;
+  private readonly timers: NodeJS.Timeout[] = [];
+  private readonly running = new Set<string>();
+  private busConnected = false;
+  private caughtUpMs = 0;
+
+  constructor(ports: HousekeepingPorts) {
+    this.ports = ports;
+    ports.bus.onState((connected) => {
+      if (connected && !this.busConnected) this.caughtUpMs = Number.NEGATIVE_INFINITY; // compare at once
+      this.busConnected = connected;
+    });
+  }
+
+  start(): void {
+    const { fanout, takeover } = this.ports;
+    this.every(SWEEP_MS, "ending sessions", () => this.endSessions());
+    this.every(1_000, "saving progress", () => this.saveProgress());
+    this.every(TAKEOVER_LOOK_MS, "looking for dead nodes", () => takeover.look());
+    this.every(REVIEW_MS, "reviewing rights", () => this.review());
+    this.every(500, "comparing rooms with the store", async () => {
+      const patience = this.busConnected ? CATCH_UP_MS.withBus : CATCH_UP_MS.withoutBus;
+      if (this.ports.clock.monotonicMs() - this.caughtUpMs < patience) return;
+      this.caughtUpMs = this.ports.clock.monotonicMs();
+      await fanout.catchUp();
+    });
+  }
+
+  stop(): void {
+    for (const timer of this.timers) clearInterval(timer);
+  }
+
+  private every(ms: number, what: string, work: () => Promise<void>): void {
+    this.timers.push(
+      setInterval(() => {
+        if (this.running.has(what) || !this.ports.lease.held) return; // never beside itself, never after the lease is lost
+        this.running.add(what);
+        work()
+          .catch((error: unknown) => this.ports.onError(error, what))
+          .finally(() => this.running.delete(what));
+      }, ms),
+    );
+  }
+
+  private async endSessions(): Promise<void> {
+    const { sessions, attendance, clock, sessionExpiresMs } = this.ports;
+    const nowMs = clock.nowMs();
+    const nowMonotonicMs = clock.monotonicMs();
+    const ending: Promise<void>[] = [];
+    for (const session of sessions.all()) {
+      const lost = session.awaySinceMs !== null && nowMs - session.awaySinceMs > AWAY_GRACE_MS;
+      const silent = nowMonotonicMs - session.lastHeardMs > 2 * sessionExpiresMs;
+      if (!lost && !silent) continue;
+      ending.push(
+        session.run(() => attendance.end(session, lost ? "connection-lost" : "session-expired", true)),
+      );
+    }
+    await Promise.all(ending);
+  }
+
+  private async saveProgress(): Promise<void> {
+    if (this.ports.sendingIsBehind()) return;
+    const progress = this.ports.fanout.takeProgress();
+    if (progress.size > 0) await this.ports.progress.save(this.ports.lease.incarnation, progress);
+  }
+
+  private async review(): Promise<void> {
+    const here = this.ports.fanout.roomsHere();
+    for (let at = 0; at < here.length; at += ROOMS_PER_REVIEW) {
+      const some = here.slice(at, at + ROOMS_PER_REVIEW);
+      const versions = new Map(some.map((room) => [room.id, room.accessVersion]));
+      for (const room of await this.ports.rooms.byIds([...versions.keys()])) {
+        if (room.accessVersion !== versions.get(room.id)) await this.ports.attendance.review(room);
+      }
+    }
+  }
+}

@@ -1,0 +1,129 @@
+import type { Room } from "./chat/room.ts";
+import type { User } from "./chat/user.ts";
+import type { DialogRecord, JoinedRoom, OutgoingDialog, Recorder } from "./ports.ts";
+import { type DialogState, type Flow, firstCSeq, type Incarnation } from "./sip/dialog.ts";
+
+/** Requests of one dialog that may wait for their turn; beyond it 503, so one client's flood stays its own. */
+const MAX_WAITING = 64;
+/** Answers kept per dialog: a client repeats only what it has not seen answered. */
+const MAX_ANSWERS = 32;
+
+/** What a request got, kept to give a repeat of it the same. */
+export interface Answer {
+  readonly status: number;
+  readonly reason: string;
+  readonly headers?: readonly string[];
+  readonly body?: string;
+  readonly contentType?: string;
+}
+
+/** A room this dialog is in. */
+export interface JoinedHere extends Omit<JoinedRoom, "roomId"> {
+  readonly room: Room;
+  /** Found entitled to post under `room.accessVersion`; false: look again, the answer may have changed. */
+  readonly mayPost: boolean;
+  /** The client has had the room's history in this session. */
+  readonly historyShown?: boolean;
+}
+
+/**
+ * One participant's XCCOS session on one dialog, as its home node holds it in memory. Work for it is serial (`run`), in the order
+ * of arrival; different sessions work side by side.
+ */
+export class Session implements OutgoingDialog, Recorder {
+  readonly state: DialogState;
+  readonly user: User;
+  readonly epid: string;
+  readonly home: Incarnation;
+  readonly epoch: number;
+  flow: Flow;
+  /** Wall clock; null while the connection stands. */
+  awaySinceMs: number | null;
+  /** Monotonic clock. */
+  lastHeardMs: number;
+  /** A dialog that asked `requri` only looks up; it never takes over another one's rooms. */
+  purpose: "unknown" | "lookup" | "pool" = "unknown";
+  /** COMPAT(SIPE, 1.25): it cannot tell history from live text and would show a message twice that comes both ways. */
+  isSipe = false;
+  ended = false;
+  readonly rooms = new Map<number, JoinedHere>();
+
+  private cseq: number;
+  private remoteCSeq = 0;
+  private readonly answers = new Map<string, Answer | Promise<Answer>>();
+  private tail: Promise<unknown> = Promise.resolve();
+  private waiting = 0;
+
+  constructor(record: DialogRecord, nowMonotonicMs: number) {
+    this.state = record.state;
+    this.user = record.user;
+    this.epid = record.epid;
+    this.home = record.home;
+    this.epoch = record.epoch;
+    this.flow = record.flow;
+    this.awaySinceMs = record.awaySinceMs;
+    this.lastHeardMs = nowMonotonicMs;
+    this.cseq = firstCSeq(record.epoch) - 1;
+  }
+
+  get token() {
+    return this.state.token;
+  }
+
+  nextCSeq(): number {
+    this.cseq += 1;
+    return this.cseq;
+  }
+
+  /** True when copies can be sent: the dialog lives and its connection stands. */
+  get reachable(): boolean {
+    return !this.ended && this.awaySinceMs === null;
+  }
+
+  /**
+   * Places a request in the dialog (RFC 3261 §12.2.2).
+   * @returns the first answer for a repeat, "old" for a number lower than one already seen, undefined for a new request.
+   */
+  recall(method: string, cseq: number): Answer | Promise<Answer> | "old" | undefined {
+    const known = this.answers.get(`${method} ${cseq}`);
+    if (known) return known;
+    if (cseq < this.remoteCSeq) return "old"; // the same number without an answer: it got a 503 and tries again
+    this.remoteCSeq = cseq;
+    return undefined;
+  }
+
+  /** Keeps the answer for repeats; the oldest is forgotten beyond the limit. */
+  remember(method: string, cseq: number, answer: Answer | Promise<Answer>): void {
+    this.answers.set(`${method} ${cseq}`, answer);
+    if (this.answers.size > MAX_ANSWERS) {
+      for (const oldest of this.answers.keys()) {
+        this.answers.delete(oldest);
+        break;
+      }
+    }
+  }
+
+  /** A refusal for now (503) is no answer to keep: the client may send the same again. */
+  forgetAnswer(method: string, cseq: number): void {
+    this.answers.delete(`${method} ${cseq}`);
+  }
+
+  get crowded(): boolean {
+    return this.waiting >= MAX_WAITING;
+  }
+
+  /** Does the work after everything that was handed in before. The caller has looked at `crowded`. */
+  run<T>(work: () => Promise<T>): Promise<T> {
+    this.waiting += 1;
+    const result = this.tail.then(work, work);
+    this.tail = result.then(
+      () => this.done(),
+      () => this.done(),
+    );
+    return result;
+  }
+
+  private done(): void {
+    this.waiting -= 1;
+  }
+}

@@ -1,0 +1,78 @@
+import { type Logger, pino } from "pino";
+import { Counter, Gauge, Histogram, Registry } from "prom-client";
+
+export type { Logger } from "pino";
+
+/** Events, not prose; never message text, never credentials. JSON lines on standard output. */
+export function createLogger(level: string, name: string): Logger {
+  return pino({
+    level,
+    base: { name },
+    timestamp: pino.stdTimeFunctions.isoTime,
+    redact: ["key", "*.key", "password", "*.password"],
+  });
+}
+
+/** All metrics of one process, in a registry of its own. */
+export function createMetrics() {
+  const registry = new Registry();
+  const registers = [registry];
+  return {
+    registry,
+    requests: new Counter({
+      name: "parlance_sip_requests_total",
+      help: "SIP requests answered, by method and status",
+      labelNames: ["method", "status"],
+      registers,
+    }),
+    requestSeconds: new Histogram({
+      name: "parlance_sip_request_seconds",
+      help: "From the arrival of a SIP request at this node to its answer",
+      labelNames: ["method"],
+      buckets: [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2],
+      registers,
+    }),
+    primitives: new Counter({
+      name: "parlance_xccos_primitives_total",
+      help: "XCCOS commands and posts, by kind and response code",
+      labelNames: ["kind", "code"],
+      registers,
+    }),
+    strangers: new Counter({
+      name: "parlance_link_strangers_total",
+      help: "Frames on the link without the right key, or not understood",
+      registers,
+    }),
+    errors: new Counter({
+      name: "parlance_errors_total",
+      help: "Failures that are this server's own, by what was being done",
+      labelNames: ["what"],
+      registers,
+    }),
+    takeovers: new Counter({
+      name: "parlance_takeovers_total",
+      help: "Dead nodes whose dialogs this node took over",
+      registers,
+    }),
+    dialogs: (read: () => number) =>
+      new Gauge({
+        name: "parlance_dialogs",
+        help: "Dialogs whose home is this node",
+        registers,
+        collect() {
+          this.set(read());
+        },
+      }),
+    behindSeconds: (read: () => number) =>
+      new Gauge({
+        name: "parlance_send_behind_seconds",
+        help: "Longest time that a copy has been waiting to be handed to Kamailio",
+        registers,
+        collect() {
+          this.set(read());
+        },
+      }),
+  };
+}
+
+export type Metrics = ReturnType<typeof createMetrics>;
