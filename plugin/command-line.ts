@@ -1,0 +1,10 @@
+/** The command line is wrong: one sentence, exit code 64 (EX_USAGE). */
+export class UsageError extends Error {
+  constructor(message: string) {
+    super(message);
+    this.name = "UsageError";
+  }
+}
+
+/** Exit codes, after sysexits.h where it has one. */
+export const EXIT = { ok: 0, failed: 1, usage: 64, unavailable: 69, software: 70, config: 78 } as const;

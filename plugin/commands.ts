@@ -1,0 +1,92 @@
+import { migrate } from "../src/store/mysql/migrate.ts";
+import { createLogger, type Logger } from "../src/telemetry.ts";
+import { administrationCommands } from "./administration-commands.ts";
+import { EXIT } from "./command-line.ts";
+import type { Config } from "./config.ts";
+import { type CliCommand, configOf, type Values } from "./configured.ts";
+import { startNode } from "./wire.ts";
+import { startWorker } from "./wire-worker.ts";
+
+/** Everything `parlance` can do. */
+export const COMMANDS: Readonly<Record<string, CliCommand>> = {
+  serve: {
+    summary: "run an application node",
+    usage: "parlance serve --config FILE",
+    options: {},
+    run: (_words, values) =>
+      serve(values, "node", (config, log) =>
+        startNode(config, log, (why) => {
+          log.fatal({ why }, "stopped: another node speaks for this one now");
+          process.exit(EXIT.software);
+        }),
+      ),
+  },
+  worker: {
+    summary: "run the compliance worker",
+    usage: "parlance worker --config FILE",
+    options: {},
+    run: (_words, values) => serve(values, "worker", startWorker),
+  },
+  migrate: {
+    summary: "create or update the database schema",
+    usage: "parlance migrate --config FILE",
+    options: {},
+    run: async (_words, values) => {
+      const applied = await migrate(configOf(values).mysqlUrl);
+      process.stdout.write(
+        applied.length > 0 ? `applied: ${applied.join(", ")}\n` : "the schema is up to date\n",
+      );
+      return EXIT.ok;
+    },
+  },
+  "check-config": {
+    summary: "check the configuration and show what is in effect, secrets masked",
+    usage: "parlance check-config --config FILE",
+    options: {},
+    run: async (_words, values) => {
+      const config = configOf(values);
+      process.stdout.write(
+        `${JSON.stringify({ ...config, key: "***", mysqlUrl: "***", redisUrl: "***" }, undefined, 2)}\n`,
+      );
+      return EXIT.ok;
+    },
+  },
+  ...administrationCommands,
+};
+
+/** Help: of one command, or the list. */
+export function usage(words: readonly string[]): string {
+  const command = COMMANDS[words.slice(0, 2).join(" ")] ?? COMMANDS[words[0] ?? ""];
+  if (command) return `${command.usage}\n  ${command.summary}\n`;
+  const width = Math.max(...Object.keys(COMMANDS).map((name) => name.length));
+  const lines = Object.entries(COMMANDS).map(([name, { summary }]) => `  ${name.padEnd(width)}  ${summary}`);
+  return `parlance COMMAND [ARGUMENTS] [--config FILE]\n\n${lines.join("\n")}\n\nThe configuration is ./parlance.yaml unless --config says otherwise.\n`;
+}
+
+/** Runs until a signal, then stops in order. */
+async function serve(
+  values: Values,
+  kind: string,
+  start: (config: Config, log: Logger) => Promise<{ stop: () => Promise<void> }>,
+): Promise<number> {
+  const config = configOf(values);
+  const log = createLogger(config.log.level, kind === "node" ? config.node.name : kind);
+  // A failure nobody caught is ours: said once, and the process begins anew under its supervisor.
+  for (const event of ["uncaughtException", "unhandledRejection"] as const) {
+    process.on(event, (error: unknown) => {
+      log.fatal({ err: error }, event);
+      process.exit(EXIT.software);
+    });
+  }
+  const running = await start(config, log);
+  await new Promise<void>((resolve) => {
+    for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, () => resolve());
+  });
+  log.info("stopping");
+  setTimeout(() => {
+    log.error("did not stop in time");
+    process.exit(EXIT.software);
+  }, 10_000).unref();
+  await running.stop();
+  return EXIT.ok;
+}

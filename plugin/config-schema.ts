@@ -1,0 +1,90 @@
+import { z } from "zod";
+import { parseDurationMs, parseSizeBytes } from "./units.ts";
+
+const duration = (least: string, most: string) =>
+  z.union([z.string(), z.number()]).transform((given, context) => {
+    const ms = parseDurationMs(String(given));
+    const [low, high] = [parseDurationMs(least) ?? 0, parseDurationMs(most) ?? 0];
+    if (ms !== undefined && ms >= low && ms <= high) return ms;
+    context.addIssue({
+      code: "custom",
+      message: `"${given}" is not a duration from ${least} to ${most}, such as ${least}`,
+    });
+    return z.NEVER;
+  });
+
+const size = (least: string, most: string) =>
+  z.union([z.string(), z.number()]).transform((given, context) => {
+    const bytes = parseSizeBytes(String(given));
+    const [low, high] = [parseSizeBytes(least) ?? 0, parseSizeBytes(most) ?? 0];
+    if (bytes !== undefined && bytes >= low && bytes <= high) return bytes;
+    context.addIssue({
+      code: "custom",
+      message: `"${given}" is not a size from ${least} to ${most}, such as ${least}`,
+    });
+    return z.NEVER;
+  });
+
+const address = z.string().transform((given, context) => {
+  const match = /^(\[[0-9a-f:]+\]|[a-z0-9.-]+):([0-9]{1,5})$/i.exec(given);
+  const port = Number(match?.[2]);
+  if (match?.[1] && port > 0 && port < 65_536) return { host: match[1].replace(/^\[|\]$/g, ""), port };
+  context.addIssue({ code: "custom", message: `"${given}" is not host:port, such as 127.0.0.1:9101` });
+  return z.NEVER;
+});
+
+const count = (low: number, high: number) => z.number().int().min(low).max(high);
+const domain = z
+  .string()
+  .toLowerCase()
+  .regex(/^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$/, "is not a domain name such as example.com");
+
+const edge = z.strictObject({
+  name: z.string().regex(/^[a-z][a-z0-9-]{0,31}$/, "is a letter, then letters, digits or hyphens"),
+  control: z.url({ protocol: /^http$/, error: "is a URL such as http://127.0.0.2:5071" }),
+  "local-address": z.string().optional(),
+  sockets: count(1, 16).default(2),
+});
+
+/** Every key there is; any other is an error. */
+export const configSchema = z.strictObject({
+  domain,
+  "pool-uri": z
+    .string()
+    .regex(/^sip:[^@\s;<>]+@[^@\s;<>]+$/, "is a SIP address such as sip:pchat@example.com"),
+  node: z.strictObject({
+    name: z.string().regex(/^[a-z][a-z0-9]{0,15}$/, "is a letter, then letters and digits, such as n1"),
+    listen: address,
+  }),
+  link: z.strictObject({ "key-file": z.string(), edges: z.array(edge).min(1).max(16) }),
+  mysql: z.strictObject({ "url-file": z.string() }),
+  redis: z.strictObject({ "url-file": z.string() }),
+  http: z.strictObject({ listen: address }),
+  chat: z
+    .strictObject({
+      "display-name": z.string().min(1).max(256).default("Persistent Chat"),
+      "default-chat-history": count(1, 500).default(30),
+      "max-message": size("1", "64kB").default(8_000),
+      "max-story": size("1", "64kB").default(32_000),
+      "search-limit": count(1, 9_999).default(999),
+      "participant-update-limit": count(1, 100_000).default(75),
+      "session-expires": duration("90s", "1d").default(720_000),
+      "max-reply": size("4kB", "200kB").default(90_000),
+      "room-management-url": z.url({ protocol: /^https?$/, error: "is an http or https URL" }).optional(),
+    })
+    .prefault({}),
+  compliance: z
+    .strictObject({
+      enabled: z.boolean().default(true),
+      adapter: z.literal("lync-xml", { error: "is lync-xml" }).default("lync-xml"),
+      "output-directory": z.string().default("./compliance"),
+      "run-interval": duration("1m", "30d").default(900_000),
+      "one-room-per-file": z.boolean().default(false),
+    })
+    .prefault({}),
+  log: z
+    .strictObject({ level: z.enum(["fatal", "error", "warn", "info", "debug"]).default("info") })
+    .prefault({}),
+});
+
+export type ConfigFile = z.infer<typeof configSchema>;

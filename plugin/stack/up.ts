@@ -1,0 +1,129 @@
+import { join } from "node:path";
+import { parseUpFlags, type UpFlags } from "../flags.mjs";
+import { runCommand } from "./command.ts";
+import { type Demo, playDemo, setUpDemo } from "./demo.ts";
+import { openDemoSetup } from "./demo-administration.ts";
+import { describeReady, type ReadyFile, removeReadyFile, writeReadyFile } from "./ready-file.ts";
+import { stateDirOf } from "./repository.ts";
+import { startStack } from "./stack.ts";
+import type { Stack } from "./stack-options.ts";
+
+const watchIntervalMs = 1_000;
+
+await runCommand(async () => {
+  const flags = parseUpFlags(process.argv.slice(2));
+  const ending = new AbortController();
+  // A terminal sends SIGINT to everything in the foreground; the servers have sessions of their own and hear only us.
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const)
+    process.on(signal, () => ending.abort(new Ended(signal)));
+  const from = performance.now();
+  try {
+    await bringUp(flags, ending.signal, from);
+  } catch (error) {
+    if (!(error instanceof Ended)) throw error;
+    say("Ended before it was ready; nothing is left running.");
+    process.exitCode = 130;
+  }
+});
+
+async function bringUp(flags: UpFlags, signal: AbortSignal, from: number): Promise<void> {
+  const stateDir = stateDirOf(flags.stateDir);
+  say(`Starting in ${stateDir}`);
+  const stack = await startStack({
+    stateDir,
+    ...(flags.domain === undefined ? {} : { domain: flags.domain }),
+    nodes: flags.nodes,
+    sipPort: flags.sipPort,
+    httpPort: flags.httpPort,
+    wellKnownPorts: true,
+    fromSources: import.meta.filename.endsWith(".ts"),
+    outliveStarter: flags.detach,
+    signal,
+    report: ({ text, elapsedMs }) => timed(text, elapsedMs),
+  });
+  try {
+    const demo = flags.demo ? await demonstrate(stack) : { users: [], rooms: [] };
+    signal.throwIfAborted();
+    const ready = describeReady(stack, demo);
+    writeReadyFile(stateDir, ready);
+    printConnection(ready, stateDir);
+    timed("ready", performance.now() - from);
+    if (flags.detach) {
+      stack.leave();
+      say(`Running in the background; end it with plugin/down --state ${stateDir}`);
+      return;
+    }
+    say("Ctrl-C ends it; the data stays.");
+    await untilEnded(stack, signal);
+  } finally {
+    await endStack(stack);
+  }
+}
+
+async function demonstrate(stack: Stack): Promise<Demo> {
+  const setup = await openDemoSetup(stack);
+  try {
+    const from = performance.now();
+    const demo = await setUpDemo(stack, setup);
+    timed(
+      `demo domain ${stack.domain}: ${demo.users.length} users, ${demo.rooms.length} rooms`,
+      performance.now() - from,
+    );
+    say("\nA conversation over SIP");
+    const began = performance.now();
+    await playDemo(stack, demo, (line) => say(`  ${line}`));
+    timed("all of it delivered and stored", performance.now() - began);
+    return demo;
+  } finally {
+    await setup.close();
+  }
+}
+
+/** Waits for the end and says when a server died meanwhile: the others go on, that is what they are for. */
+async function untilEnded(stack: Stack, signal: AbortSignal): Promise<void> {
+  let before = stack.pids();
+  const watch = setInterval(() => {
+    const now = stack.pids();
+    for (const name of Object.keys(before)) {
+      if (!(name in now))
+        say(`${name} has ended; its log is ${join(stack.stateDir, "log", `${name}.log`)}. The others go on.`);
+    }
+    before = now;
+  }, watchIntervalMs);
+  await new Promise<void>((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener("abort", () => resolve(), { once: true });
+  });
+  clearInterval(watch);
+}
+
+async function endStack(stack: Stack): Promise<void> {
+  const from = performance.now();
+  const running = Object.keys(stack.pids()).length;
+  await stack.stop();
+  if (Object.keys(stack.pids()).length > 0) return; // left to run on purpose
+  removeReadyFile(stack.stateDir);
+  timed(`ended ${running} processes, nothing is left running`, performance.now() - from);
+}
+
+function printConnection({ sip, http, poolUri, users, rooms }: ReadyFile, stateDir: string): void {
+  say("\nHow to connect");
+  say(`  SIP proxy   ${sip.host}, TCP port ${sip.tcp}, TLS port ${sip.tls} (self-signed certificate)`);
+  say(`  Pool URI    ${poolUri}`);
+  say(`  Web         ${http.url}`);
+  for (const { uri, login, password } of users)
+    say(`  User        ${uri}   login ${login}   password ${password}`);
+  for (const { name, members } of rooms) say(`  Room        ${name} (${members.length} members)`);
+  say(`  For programs: ${join(stateDir, "ready.json")}`);
+}
+
+function timed(text: string, elapsedMs: number): void {
+  say(`  ${text.padEnd(58)} ${String(Math.round(elapsedMs)).padStart(6)} ms`);
+}
+
+function say(line: string): void {
+  process.stdout.write(`${line}\n`);
+}
+
+/** The operator ended it; not an error. */
+class Ended extends Error {}

@@ -1,0 +1,49 @@
+import { randomUUID } from "node:crypto";
+import { makeAdapter } from "../src/compliance/adapter.ts";
+import { RunFolders } from "../src/compliance/folder.ts";
+import { formats } from "../src/compliance/formats/formats.ts";
+import type { ComplianceWatch } from "../src/compliance/ports.ts";
+import { ComplianceWorker } from "../src/compliance/worker.ts";
+import { Database } from "../src/store/mysql/database.ts";
+import { MysqlHandoverStore } from "../src/store/mysql/handover-store.ts";
+import { requireSchema } from "../src/store/mysql/migrate.ts";
+import { MysqlOutboxStore } from "../src/store/mysql/outbox-store.ts";
+import { JobConsumer } from "../src/store/redis/job-consumer.ts";
+import type { Logger } from "../src/telemetry.ts";
+import type { Config } from "./config.ts";
+
+/** Builds the compliance worker out of its parts and starts it. */
+export async function startWorker(config: Config, log: Logger): Promise<{ stop: () => Promise<void> }> {
+  await requireSchema(config.mysqlUrl);
+  const database = new Database({ url: config.mysqlUrl, connections: 4 });
+  const { adapter, "one-room-per-file": filePerRoom, "run-interval": runIntervalMs } = config.compliance;
+  const watch: ComplianceWatch = {
+    moved: (count) => log.debug({ count }, "events moved to the hand-over table"),
+    conflict: (eventId) => log.error({ eventId }, "ALARM: two bodies under one event id"),
+    quarantined: (eventId, reason) => log.error({ eventId, reason }, "event quarantined"),
+    delivered: (runId, events) => log.info({ runId, events }, "events delivered to the adapter"),
+    trouble: (what, error) => log.warn({ what, err: error }, "tried again later"),
+  };
+  const worker = new ComplianceWorker({
+    outbox: new MysqlOutboxStore(database),
+    handover: new MysqlHandoverStore(database),
+    adapter: makeAdapter(adapter, formats[adapter], { filePerRoom }, new RunFolders(config.outputDirectory)),
+    watch,
+    clock: { nowMs: () => Date.now() },
+    holder: randomUUID(),
+    jobs: (handler) =>
+      new JobConsumer(
+        { url: config.redisUrl, onTrouble: (error) => log.warn({ err: error }, "Redis is away") },
+        handler,
+      ),
+    archiver: { runIntervalMs },
+  });
+  worker.start();
+  log.info({ output: config.outputDirectory, runIntervalMs }, "compliance worker is ready");
+  return {
+    stop: async () => {
+      await worker.stop();
+      await database.close();
+    },
+  };
+}

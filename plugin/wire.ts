@@ -1,0 +1,260 @@
+import { EdgeLink } from "../kamailio/edge-link.ts";
+import { Gateway } from "../kamailio/gateway.ts";
+import { InfoSender } from "../kamailio/info-sender.ts";
+import { BatchClient } from "../kamailio/jsonrpc/client.ts";
+import { NotificationServer } from "../kamailio/jsonrpc/server.ts";
+import { Attendance } from "../src/attendance.ts";
+import type { Services } from "../src/commands/context.ts";
+import { Envids } from "../src/delivery/envids.ts";
+import { Fanout } from "../src/delivery/fanout.ts";
+import { RosterNotices } from "../src/delivery/roster-notices.ts";
+import { Rosters } from "../src/delivery/rosters.ts";
+import { createHttpServer } from "../src/http/server.ts";
+import { Housekeeping } from "../src/pool/housekeeping.ts";
+import { LeaseKeeper } from "../src/pool/lease-keeper.ts";
+import { Takeover } from "../src/pool/takeover.ts";
+import type { Clock } from "../src/ports.ts";
+import type { ReceivePorts } from "../src/receive.ts";
+import { Sessions } from "../src/sessions.ts";
+import { openStores } from "../src/store/mysql/stores.ts";
+import { RedisConnection } from "../src/store/redis/connection.ts";
+import { ComplianceQueue } from "../src/store/redis/job-queue.ts";
+import { RedisBus } from "../src/store/redis/node-bus.ts";
+import { RedisPresence } from "../src/store/redis/presence-store.ts";
+import { RedisTransport } from "../src/store/redis/redis-transport.ts";
+import { createMetrics, type Logger } from "../src/telemetry.ts";
+import { formatCategoryUri } from "../src/xccos/uri.ts";
+import type { Config } from "./config.ts";
+
+const clock: Clock = { nowMs: () => Date.now(), monotonicMs: () => performance.now() };
+
+/**
+ * Builds one application node out of its parts and starts it; reads as the architecture diagram.
+ * @param onLost the lease is gone: the process must exit, its dialogs have a new home
+ */
+export async function startNode(config: Config, log: Logger, onLost: (why: string) => void) {
+  const metrics = createMetrics();
+  const onError = (error: unknown, what: string) => {
+    metrics.errors.inc({ what });
+    log.error({ err: error, what }, "failed");
+  };
+
+  // Stores
+  const redisSettings = {
+    url: config.redisUrl,
+    onTrouble: (error: Error) => log.warn({ err: error }, "Redis is away"),
+  };
+  const queue = new ComplianceQueue(redisSettings);
+  let lose: (why: string) => void = () => {};
+  const stores = await openStores({
+    url: config.mysqlUrl,
+    domain: config.domain,
+    compliance: config.compliance.enabled,
+    waker: queue,
+    onSuperseded: () => lose("another node has taken over"),
+  });
+  const lease = await LeaseKeeper.begin(config.node.name, { leases: stores.leases, clock, onLost, onError });
+  lose = (why) => lease.lose(why);
+  const me = lease.incarnation;
+  const journal = stores.journal(me);
+
+  // The other nodes
+  const transport = new RedisTransport(redisSettings);
+  const bus = new RedisBus(transport, me);
+  const redis = new RedisConnection(redisSettings);
+  const presence: RedisPresence = new RedisPresence(redis, me, {
+    rooms: () => rosters.roomsHere(),
+    participants: (roomId) => rosters.participantsHere(roomId),
+  });
+
+  // The edges
+  const sessions = new Sessions();
+  const maySpeak = () => lease.held;
+  const edges = new Map<string, EdgeLink>();
+  const sender = new InfoSender(edges);
+
+  // The core
+  const envids = new Envids();
+  const { rooms, messages, dialogs } = stores;
+  const fanout = new Fanout({ messages, rooms, sender, bus, envids, onError });
+  const notices = new RosterNotices({ sender, envids, sessionsIn: (roomId) => fanout.sessionsIn(roomId) });
+  const participantUpdateLimit = config.chat["participant-update-limit"];
+  const rosters: Rosters = new Rosters({ presence, bus, notices, participantUpdateLimit, onError });
+  const attendance = new Attendance({ sessions, journal, dialogs, rooms, fanout, rosters, bus, clock });
+  const services: Services = {
+    rooms,
+    messages,
+    dialogs,
+    journal,
+    attendance,
+    fanout,
+    rosters,
+    clock,
+    recordsReading: config.compliance.enabled,
+    limits: {
+      messageBytes: config.chat["max-message"],
+      storyBytes: config.chat["max-story"],
+      searchLimit: config.chat["search-limit"],
+      defaultChatHistory: config.chat["default-chat-history"],
+      maxChatHistory: 500,
+      maxReplyBytes: config.chat["max-reply"],
+    },
+    pool: {
+      domain: config.domain,
+      poolUri: config["pool-uri"],
+      displayName: config.chat["display-name"],
+      rootCategoryUri: formatCategoryUri(config.domain, "root"),
+      roomManagementUrl: config.chat["room-management-url"],
+      storeId: stores.storeId,
+    },
+  };
+  const receiving: ReceivePorts = {
+    services,
+    sender,
+    envids,
+    onError,
+    onHandled: (kind, code) => metrics.primitives.inc({ kind, code }),
+  };
+
+  // Kamailio
+  const gateway = new Gateway({
+    key: config.key,
+    edges,
+    sessions,
+    attendance,
+    users: stores.users,
+    dialogs,
+    receiving,
+    clock,
+    me,
+    invite: {
+      poolUri: config["pool-uri"],
+      webManagerUrl: config.chat["room-management-url"],
+      sessionExpires: Math.round(config.chat["session-expires"] / 1_000),
+    },
+    maySpeak,
+    onError,
+    onRequest: ({ method, status, tookMs, ...line }) => {
+      metrics.requests.inc({ method: knownMethod(method), status });
+      metrics.requestSeconds.observe({ method: knownMethod(method) }, tookMs / 1_000);
+      log.debug({ method, status, tookMs: Math.round(tookMs), ...line }, "request");
+    },
+    onStranger: (why) => {
+      metrics.strangers.inc();
+      log.warn({ why }, "dropped a frame on the link");
+    },
+  });
+  for (const edge of config.link.edges) {
+    const { hostname, port } = new URL(edge.control);
+    const local = edge["local-address"] === undefined ? {} : { localAddress: edge["local-address"] };
+    const client = () =>
+      new BatchClient({
+        host: hostname,
+        port: Number(port || 80),
+        path: "/parlance",
+        key: config.key,
+        ...local,
+      });
+    edges.set(
+      edge.name,
+      new EdgeLink({
+        name: edge.name,
+        node: config.node.name,
+        clients: Array.from({ length: edge.sockets }, client),
+        clock,
+        maySpeak,
+        onStart: (start) => gateway.onEdgeStart(edge.name, start),
+        onDead: (start, conid) => gateway.onClosed(edge.name, start, conid),
+        onOverflow: (given) => {
+          for (const { flow } of given) gateway.onClosed(flow.edge, flow.edgeStart, flow.conid);
+        },
+        onError,
+      }),
+    );
+  }
+  const link = new NotificationServer({
+    host: config.node.listen.host,
+    port: config.node.listen.port,
+    onNotification: (method, params) => gateway.onNotification(method, params),
+    onProtocolError: (why, remote) => {
+      metrics.strangers.inc();
+      log.warn({ why, remote }, "closed a connection on the link");
+    },
+  });
+
+  // By the clock
+  const takeover = new Takeover({
+    me,
+    leases: stores.leases,
+    dialogs,
+    progress: stores.progress,
+    rooms,
+    attendance,
+    fanout,
+    announceHomes: (issuers) => {
+      for (const edge of edges.values()) for (const issuer of issuers) edge.announceHome(issuer);
+      for (const edge of edges.values()) if (edge.start !== "") gateway.onEdgeStart(edge.name, edge.start);
+    },
+    dropPresence: (dead) => presence.adopt(dead),
+    onTaken: (dead, count) => {
+      metrics.takeovers.inc();
+      log.info({ dead, dialogs: count }, "took over a node");
+    },
+  });
+  const behindMs = () => Math.max(0, ...[...edges.values()].map((edge) => edge.behindMs));
+  const housekeeping = new Housekeeping({
+    sessions,
+    attendance,
+    fanout,
+    progress: stores.progress,
+    rooms,
+    takeover,
+    lease,
+    bus,
+    clock,
+    sessionExpiresMs: config.chat["session-expires"],
+    sendingIsBehind: () => behindMs() > 1_000,
+    onError,
+  });
+  metrics.dialogs(() => sessions.size);
+  metrics.behindSeconds(() => behindMs() / 1_000);
+
+  let ready = false;
+  const http = await createHttpServer({
+    registry: metrics.registry,
+    missing: () => [...(ready ? [] : ["starting"]), ...(lease.held ? [] : ["lease"])],
+  });
+
+  queue.start();
+  transport.start();
+  redis.start();
+  presence.start();
+  await takeover.look(); // this node's own earlier life, if nobody took it yet
+  await link.listen();
+  await http.listen(config.http.listen);
+  housekeeping.start();
+  ready = true;
+  log.info({ incarnation: me, link: config.node.listen, http: config.http.listen }, "node is ready");
+
+  const stop = async (): Promise<void> => {
+    ready = false;
+    housekeeping.stop();
+    await link.close();
+    await Promise.all([...edges.values()].map((edge) => edge.stop()));
+    fanout.stop();
+    notices.stop();
+    await http.close();
+    await lease.release();
+    await presence.stop();
+    await Promise.all([transport.close(), redis.close(), queue.close()]);
+    await stores.close();
+  };
+  return { stop };
+}
+
+const METHODS = new Set(["INVITE", "INFO", "UPDATE", "BYE", "OPTIONS", "SUBSCRIBE"]);
+
+/** Labels of a metric must not grow with what strangers send. */
+function knownMethod(method: string): string {
+  return METHODS.has(method) ? method : "other";
+}
