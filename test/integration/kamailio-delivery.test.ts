@@ -1,0 +1,278 @@
+import assert from "node:assert/strict";
+import { after, before, describe, test } from "node:test";
+import { encodeNotification } from "../../kamailio/jsonrpc/codec.ts";
+import { encodeFrame } from "../../kamailio/jsonrpc/netstring.ts";
+import type { ChatLab } from "../support/chat-lab.ts";
+import { dialogRequest, poolRequest, startChatLab, TOKEN } from "../support/chat-lab.ts";
+import type { EdgeRequest } from "../support/echo-node.ts";
+import { post } from "../support/http-post.ts";
+import { eventually } from "../support/lab-ports.ts";
+import type { SipLines } from "../support/sip-lines.ts";
+import { sipStream } from "../support/sip-lines.ts";
+
+interface Dialog {
+  readonly phone: SipLines;
+  readonly invite: EdgeRequest;
+  /** One entry of a copy group; a conid may be claimed instead of the true one. */
+  entry(cseq: number, conid?: number, nexthop?: string): unknown[];
+}
+
+describe("what nodes send to clients", () => {
+  let lab: ChatLab;
+  const open: SipLines[] = [];
+  let count = 0;
+
+  async function dialog(nodeName = "n1"): Promise<Dialog> {
+    const phone = await lab.alice();
+    open.push(phone);
+    count += 1;
+    const invite = poolRequest("INVITE", "alice", {
+      callId: `dialog-${count}`,
+      headers: [`Contact: <sip:alice@127.0.0.1:9>`],
+    });
+    const answered = await phone.ask(invite);
+    assert.equal(answered.status, 200);
+    const request = await eventually("INVITE at a node", () =>
+      [...lab.nodes.values()].flatMap((n) => n.requests).find((r) => r.text("callId") === invite.callId),
+    );
+    const next = `sip:${request.raw.src};transport=tcp`;
+    return {
+      phone,
+      invite: request,
+      entry: (cseq, conid = request.conid, nexthop = next) => [
+        `sip:alice@127.0.0.1:${phone.local.port}`,
+        nexthop,
+        `<sip:pchat@example.com>;tag=${request.text("ltag")}`,
+        `<sip:alice@example.com>;tag=${request.text("ftag")}`,
+        invite.callId,
+        cseq,
+        `<sip:${nodeName}-5.${TOKEN}@127.0.0.1:5060>`,
+        conid,
+      ],
+    };
+  }
+
+  before(async () => {
+    lab = await startChatLab(["n1", "n2", "n10"]);
+  });
+  after(async () => {
+    for (const phone of open) phone.end();
+    await lab?.stop();
+  });
+
+  test("a copy goes out over the client's own connection, exactly as the node wrote it", async () => {
+    const { phone, invite, entry } = await dialog();
+    const body = '<xccos>"$var(x)" \u00e9\u{1F600} \\ $$</xccos>';
+    const result = await lab
+      .node("n1")
+      .batch({ start: invite.start, copies: [{ body, dialogs: [entry(7)] }] });
+    assert.deepEqual([result.edge, result.start, result.sent, result.dead], ["edge1", invite.start, 1, []]);
+    const info = await phone.request("INFO");
+    assert.equal(info.body.toString(), body);
+    assert.equal(info.headers.get("from"), `<sip:pchat@example.com>;tag=${invite.text("ltag")}`);
+    assert.equal(info.headers.get("to"), `<sip:alice@example.com>;tag=${invite.text("ftag")}`);
+    assert.equal(info.headers.get("call-id"), invite.text("callId"));
+    assert.equal(info.headers.get("cseq"), "7 INFO");
+    assert.equal(info.headers.get("content-type"), "text/plain");
+    assert.equal(info.headers.get("contact"), `<sip:n1-5.${TOKEN}@127.0.0.1:5060>`);
+    phone.answer(info, "200 OK");
+  });
+
+  test("a hundred copies arrive in order", async () => {
+    const { phone, entry } = await dialog();
+    const dialogs = Array.from({ length: 100 }, (_, i) => entry(100 + i));
+    assert.equal((await lab.node("n1").batch({ copies: [{ body: "x", dialogs }] })).sent, 100);
+    await eventually(
+      "100 INFOs",
+      () => phone.received.filter((w) => w.start.startsWith("INFO ")).length === 100,
+    );
+    assert.deepEqual(
+      phone.received
+        .filter((w) => w.start.startsWith("INFO "))
+        .map((w) => Number(w.headers.get("cseq")?.split(" ")[0])),
+      Array.from({ length: 100 }, (_, i) => 100 + i),
+    );
+  });
+
+  test("a refusal of the client comes back as sip.reply to the node that sent, an acceptance does not", async () => {
+    const { phone, invite, entry } = await dialog();
+    await lab.node("n2").batch({ copies: [{ body: "x", dialogs: [entry(20), entry(21)] }] });
+    phone.answer(await phone.request("INFO"), "200 OK");
+    phone.answer(await phone.request("INFO"), "481 Call Leg Does Not Exist");
+    const reply = await eventually("sip.reply", () => lab.node("n2").replies.find((r) => r.cseq === 21));
+    const text = (name: string) => Buffer.from(String(reply[name]), "base64").toString();
+    assert.deepEqual(
+      [reply.status, text("callId"), text("ftag"), text("ttag"), reply.conid],
+      [481, invite.text("callId"), invite.text("ltag"), invite.text("ftag"), invite.conid],
+    );
+    assert.equal(
+      lab.node("n2").replies.some((r) => r.cseq === 20),
+      false,
+    );
+    assert.equal(
+      lab.node("n1").replies.some((r) => r.cseq === 21),
+      false,
+    );
+  });
+
+  test("a reply that another connection makes up is not believed", async () => {
+    const { phone, entry } = await dialog();
+    const other = await lab.alice();
+    open.push(other);
+    await lab.node("n1").batch({ copies: [{ body: "x", dialogs: [entry(30)] }] });
+    const info = await phone.request("INFO");
+    other.answer(info, "481 Gone");
+    // Kamailio reads that connection in order: this answer is later than the made-up reply.
+    assert.equal((await other.ask(dialogRequest("INFO", "alice", "n1-5"))).status, 200);
+    assert.equal(
+      lab.node("n1").replies.some((r) => r.cseq === 30),
+      false,
+    );
+    phone.answer(info, "200 OK");
+  });
+
+  test("a silent client is reported with 408", async () => {
+    const { entry } = await dialog();
+    await lab.node("n1").batch({ copies: [{ body: "x", dialogs: [entry(40)] }] });
+    const reply = await eventually("408", () => lab.node("n1").replies.find((r) => r.cseq === 40), 60_000);
+    assert.equal(reply.status, 408);
+  });
+
+  test("a closed connection is told to the node that accepted the INVITE, and copies to it are dead", async () => {
+    const { phone, invite, entry } = await dialog();
+    phone.end();
+    await eventually("sip.closed", () =>
+      [...lab.nodes.values()].some((n) => n.closed.some((c) => c.conid === invite.conid)),
+    );
+    const result = await lab.node("n1").batch({ copies: [{ body: "x", dialogs: [entry(50), entry(51)] }] });
+    assert.deepEqual([result.sent, result.dead], [0, [invite.conid]]);
+  });
+
+  test("a connection number and an address that do not belong together get nothing", async () => {
+    const mine = await dialog();
+    const other = await dialog();
+    const seen = other.phone.received.length;
+    const result = await lab.node("n1").batch({
+      copies: [
+        {
+          body: "x",
+          dialogs: [
+            mine.entry(60, other.invite.conid),
+            mine.entry(61, 99_999_999),
+            mine.entry(62, mine.invite.conid, "sip:127.0.0.1:9;transport=tcp"),
+          ],
+        },
+      ],
+    });
+    assert.deepEqual([result.sent, result.dead], [0, [other.invite.conid, 99_999_999, mine.invite.conid]]);
+    assert.equal((await other.phone.ask(dialogRequest("INFO", "alice", "n1-5"))).status, 200);
+    assert.equal(other.phone.received.length, seen + 1);
+  });
+
+  test("a line break in a header value of a copy is refused and counted; the others go out", async () => {
+    const { phone, entry } = await dialog();
+    const evil = [2, 3, 4, 6].map((field) => {
+      const copy = entry(70 + field);
+      copy[field] = `${copy[field]}\r\nX-Evil: 1`;
+      return copy;
+    });
+    const result = await lab.node("n1").batch({ copies: [{ body: "x", dialogs: [...evil, entry(79)] }] });
+    assert.deepEqual([result.sent, result.refused], [1, 4]);
+    const info = await phone.request("INFO");
+    assert.equal(info.headers.get("cseq"), "79 INFO");
+    assert.equal(info.headers.has("x-evil"), false);
+    assert.equal(await lab.edge.counter("copies_refused"), 4);
+  });
+
+  test("a call for another start of Kamailio has no effect and tells the true one", async () => {
+    const { phone, invite, entry } = await dialog();
+    const result = await lab
+      .node("n1")
+      .batch({ start: "0000000000000000", copies: [{ body: "x", dialogs: [entry(80)] }] });
+    assert.deepEqual([result.sent, result.dead, result.start], [0, [], invite.start]);
+    assert.equal((await phone.ask(dialogRequest("INFO", "alice", "n1-5"))).status, 200);
+    assert.equal(
+      phone.received.some((w) => w.start.startsWith("INFO ")),
+      false,
+    );
+  });
+
+  test("strangers are refused and counted, on the control listener and on the node's port", async () => {
+    const { host, port } = lab.edge.control;
+    const before = await lab.edge.counter("control_strangers");
+    const call = JSON.stringify({
+      jsonrpc: "2.0",
+      id: 1,
+      method: "parlance.batch",
+      params: { node: "n1", start: "" },
+    });
+    assert.equal(await post(host, port, "/parlance", call), 403);
+    assert.equal(await post(host, port, "/parlance", call, `Bearer ${"0".repeat(64)}`), 403);
+    assert.equal(await post(host, port, "/parlance", call, `Bearer ${lab.edge.key}0`), 403);
+    // The right key on the clients' port is a stranger too.
+    assert.equal(
+      await post(lab.edge.host, lab.edge.tcpPort, "/parlance", call, `Bearer ${lab.edge.key}`),
+      403,
+    );
+    assert.equal(await post(host, port, "/RPC", call, `Bearer ${lab.edge.key}`), 404);
+    assert.equal((await lab.edge.counter("control_strangers")) - before, 4);
+
+    const node = lab.node("n1");
+    const seen = node.requests.length;
+    const stranger = await sipStream("127.0.0.1", node.port);
+    stranger.write(
+      encodeFrame(encodeNotification("sip.request", { key: "0".repeat(64), method: "INFO", tx: "1:1" })),
+    );
+    await eventually("dropped", () => stranger.closed());
+    assert.equal(node.requests.length, seen);
+    assert.deepEqual(node.strangers, ["wrong key"]);
+  });
+
+  test("malformed calls get 400 and send nothing", async () => {
+    const { phone, entry } = await dialog();
+    const { host, port } = lab.edge.control;
+    const good = { jsonrpc: "2.0", id: 1, method: "parlance.batch" };
+    const copies = [{ body: "x", dialogs: [entry(90)] }];
+    const bad: unknown[] = [
+      "not json",
+      [],
+      { ...good, method: "other" },
+      { ...good, params: { node: "n9", start: "" } },
+      { ...good, params: { node: "n1" } },
+      { ...good, params: { node: "n1", start: "", copies: [...copies, { body: 1, dialogs: [] }] } },
+      {
+        ...good,
+        params: { node: "n1", start: "", copies: [{ body: "x", dialogs: [entry(90), entry(91).slice(1)] }] },
+      },
+      {
+        ...good,
+        params: { node: "n1", start: "", copies, answers: [[1, 2, 200, "OK\r\nX: y", "", "", ""]] },
+      },
+      {
+        ...good,
+        params: { node: "n1", start: "", copies, answers: [[1, 2, 200, "OK", "X: y\r\n\r\nZ", "", ""]] },
+      },
+      { ...good, params: { node: "n1", start: "", copies, answers: [[1, 2, 99, "OK", "", "", ""]] } },
+      { ...good, params: { node: "n1", start: "", copies, answers: [[1, 2, 200, "OK", "", "?", "a/b"]] } },
+      { ...good, params: { node: "n1", start: "", copies, homes: { "n1-5": "n77" } } },
+      { ...good, params: { node: "n1", start: "", copies, homes: { n1: "n2" } } },
+    ];
+    for (const call of bad)
+      assert.equal(
+        await post(
+          host,
+          port,
+          "/parlance",
+          typeof call === "string" ? call : JSON.stringify(call),
+          `Bearer ${lab.edge.key}`,
+        ),
+        400,
+        JSON.stringify(call),
+      );
+    assert.equal((await phone.ask(dialogRequest("INFO", "alice", "n1-5"))).status, 200);
+    assert.equal(
+      phone.received.some((w) => w.start.startsWith("INFO ")),
+      false,
+    );
+  });
+});

@@ -1,0 +1,50 @@
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import { parseConfig } from "../../../plugin/config.ts";
+import { ConfigError } from "../../../plugin/config-error.ts";
+
+const sample = readFileSync(join(import.meta.dirname, "../../../plugin/parlance.yaml"), "utf8");
+const problem = (text: string): string => {
+  try {
+    parseConfig(text, "parlance.yaml");
+  } catch (error) {
+    assert.ok(error instanceof ConfigError);
+    return error.message;
+  }
+  return assert.fail("it was accepted");
+};
+
+test("the sample file is valid, and every setting in it is the default", () => {
+  const settings = parseConfig(sample, "parlance.yaml");
+  const sparse = sample.replace(/^(chat|compliance|log):\n(?: .*\n|\s*#.*\n)+/gm, "");
+  assert.ok(!sparse.includes("run-interval"));
+  assert.deepEqual(parseConfig(sparse, "parlance.yaml"), settings);
+});
+
+test("an unknown setting is refused with the one that was meant", () => {
+  const text = sample.replace("max-story:", "max-stroy:");
+  assert.match(problem(text), /chat: there is no setting "max-stroy"; did you mean "max-story"\?/);
+});
+
+test("durations and sizes are refused with their bounds and the line", () => {
+  assert.match(
+    problem(sample.replace("run-interval: 15m", "run-interval: 10s")),
+    /compliance.run-interval: "10s" is not a duration from 1m to 30d.*line \d+/,
+  );
+  assert.match(
+    problem(sample.replace("max-message: 8000", "max-message: huge")),
+    /chat.max-message: "huge" is not a size/,
+  );
+});
+
+test("a node name that Kamailio could not carry is refused", () => {
+  assert.match(problem(sample.replace("name: n1", "name: Node-1")), /node.name/);
+});
+
+test("text that is no YAML says so in one line", () => {
+  const message = problem("domain: [");
+  assert.match(message, /is not YAML/);
+  assert.ok(!message.includes("\n"));
+});
