@@ -196,6 +196,8 @@ export async function startNode(config: Config, log: Logger, onLost: (why: strin
       for (const edge of edges.values()) if (edge.start !== "") gateway.onEdgeStart(edge.name, edge.start);
     },
     dropPresence: (dead) => presence.adopt(dead),
+    maySpeak,
+    onError,
     onTaken: (dead, count) => {
       metrics.takeovers.inc();
       log.info({ dead, dialogs: count }, "took over a node");
@@ -212,6 +214,7 @@ export async function startNode(config: Config, log: Logger, onLost: (why: strin
     lease,
     bus,
     clock,
+    cleanUp: () => stores.sweep(),
     sessionExpiresMs: config.chat["session-expires"],
     sendingIsBehind: () => behindMs() > 1_000,
     onError,

@@ -50,14 +50,19 @@ export class Attendance {
     return session;
   }
 
-  /** A dialog that a dead node left behind, with its rooms as they are today. Nothing is recorded: nobody came or went. */
+  /**
+   * A dialog that a dead node left behind, with its rooms as they are today. Nothing is recorded: nobody came or went. It hears
+   * its rooms as soon as `Fanout.resume` has brought it up to date.
+   */
   restore(record: DialogRecord, joined: readonly JoinedRoom[], rooms: ReadonlyMap<number, Room>): Session {
     const session = new Session(record, this.ports.clock.monotonicMs());
     session.purpose = joined.length > 0 ? "pool" : "unknown";
     this.ports.sessions.add(session);
     for (const { roomId, mask, since } of joined) {
       const room = rooms.get(roomId);
-      if (room) this.place(session, { room, mask, since, mayPost: false });
+      if (!room) continue;
+      session.rooms.set(roomId, { room, mask, since, mayPost: false });
+      this.ports.rosters.enter(session, room, mask);
     }
     return session;
   }

@@ -41,7 +41,16 @@ const RULES: readonly (readonly [place: string, mayImport: readonly string[]])[]
   ],
   [
     "src/pool/",
-    ["src/pool/", "src/delivery/", "src/sip/", "src/ports.ts", "src/attendance.ts", "src/sessions.ts"],
+    [
+      "src/pool/",
+      "src/delivery/",
+      "src/chat/",
+      "src/sip/",
+      "src/ports.ts",
+      "src/attendance.ts",
+      "src/session.ts",
+      "src/sessions.ts",
+    ],
   ],
   ["src/compliance/", ["src/compliance/", "src/chat/", "src/ports.ts"]],
   [

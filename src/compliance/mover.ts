@@ -8,6 +8,11 @@ const minBatch = 8;
 export interface MoverOptions {
   /** Ids that may wait for the database; what comes beyond is left to the sweeper. */
   readonly maxWaiting?: number;
+  /**
+   * How long a few ids wait for more. The archive is in no hurry, and a transaction for each flush of the chat would
+   * take its disk from it.
+   */
+  readonly lingerMs?: number;
 }
 
 interface Announcement {
@@ -17,13 +22,15 @@ interface Announcement {
 }
 
 /**
- * Moves committed events from the outbox to the hand-over table. Announcements that wait while a transaction runs leave
- * together in the next one, so more load means larger batches, not more of them.
+ * Moves committed events from the outbox to the hand-over table. Announcements gather for a moment and leave together, so
+ * more load means larger batches, not more of them.
  */
 export class Mover {
   readonly #store: OutboxStore;
   readonly #watch: ComplianceWatch;
   readonly #maxWaiting: number;
+  readonly #lingerMs: number;
+  #timer: NodeJS.Timeout | undefined;
   #waiting: Announcement[] = [];
   #waitingIds = 0;
   #running = false;
@@ -33,6 +40,7 @@ export class Mover {
     this.#store = store;
     this.#watch = watch;
     this.#maxWaiting = options.maxWaiting ?? 20_000;
+    this.#lingerMs = options.lingerMs ?? 250;
   }
 
   /**
@@ -44,7 +52,7 @@ export class Mover {
     return new Promise((done, failed) => {
       this.#waiting.push({ ids, done, failed });
       this.#waitingIds += ids.length;
-      if (!this.#running) void this.#run();
+      this.#schedule();
     });
   }
 
@@ -75,20 +83,33 @@ export class Mover {
     }
   }
 
-  async #run(): Promise<void> {
-    this.#running = true;
-    while (this.#waiting.length > 0) {
-      const batch = this.#takeBatch();
-      const ids = [...new Set(batch.flatMap((announcement) => announcement.ids))];
-      try {
-        await this.move(ids);
-        for (const announcement of batch) announcement.done();
-      } catch (error) {
-        this.#watch.trouble("move", error);
-        for (const announcement of batch) announcement.failed(error);
-      }
+  #schedule(): void {
+    if (this.#running || this.#waiting.length === 0) return;
+    if (this.#waitingIds >= maxBatch) {
+      clearTimeout(this.#timer);
+      void this.#run();
+    } else if (this.#timer === undefined) {
+      this.#timer = setTimeout(() => void this.#run(), this.#lingerMs);
     }
+  }
+
+  async #run(): Promise<void> {
+    this.#timer = undefined;
+    this.#running = true;
+    do await this.#moveTogether(this.#takeBatch());
+    while (this.#waitingIds >= maxBatch);
     this.#running = false;
+    this.#schedule();
+  }
+
+  async #moveTogether(batch: readonly Announcement[]): Promise<void> {
+    try {
+      await this.move([...new Set(batch.flatMap(({ ids }) => ids))]);
+      for (const { done } of batch) done();
+    } catch (error) {
+      this.#watch.trouble("move", error);
+      for (const { failed } of batch) failed(error);
+    }
   }
 
   #takeBatch(): Announcement[] {

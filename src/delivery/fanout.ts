@@ -60,6 +60,24 @@ export class Fanout {
     this.channels.set(room.id, { room, channel, holeTimer: undefined });
   }
 
+  /**
+   * Sessions that another node served until it died go on where it had come to: each from its own `since`, then in step with the
+   * others of the room. Nobody who was here before gets anything twice.
+   */
+  async resume(sessions: readonly Session[], room: Room): Promise<void> {
+    let heard = Math.min(...sessions.map((session) => session.rooms.get(room.id)?.since ?? 0));
+    for (;;) {
+      const channel = this.channels.get(room.id)?.channel;
+      if (!channel || channel.delivered <= heard) break;
+      const upTo = Math.min(channel.delivered, heard + CATCH_UP_STEP);
+      for (const message of await this.ports.messages.range(room.id, heard + 1, upTo)) {
+        this.send(sessions, room.id, message.number, encode(room, message));
+      }
+      heard = upTo;
+    }
+    for (const session of sessions) if (!session.ended) this.enter(session, room, heard);
+  }
+
   leave(session: Session, roomId: number): void {
     const known = this.channels.get(roomId);
     if (!known) return;
@@ -129,12 +147,16 @@ export class Fanout {
     const known = this.channels.get(roomId);
     if (!known || this.stopped) return;
     for (const leaving of known.channel.offer(number, grpchat)) {
-      // One grpchat per envelope, never beside a reply or notice: COMPAT(SIPE, 1.25) reads no other.
-      const body = encodeEnvelope(this.ports.envids.next(), leaving.grpchat);
-      this.ports.sender.send(body, hearing(known.channel.sessions, roomId, leaving.number), roomId);
+      this.send(known.channel.sessions, roomId, leaving.number, leaving.grpchat);
       this.moved.add(roomId);
     }
     if (known.channel.hole && !known.holeTimer) this.watchHole(roomId, HOLE_PATIENCE_MS);
+  }
+
+  private send(sessions: Iterable<Session>, roomId: number, number: number, grpchat: string): void {
+    // One grpchat per envelope, never beside a reply or notice: COMPAT(SIPE, 1.25) reads no other.
+    const body = encodeEnvelope(this.ports.envids.next(), grpchat);
+    this.ports.sender.send(body, hearing(sessions, roomId, number), roomId);
   }
 
   private watchHole(roomId: number, patienceMs: number): void {
@@ -170,7 +192,7 @@ export class Fanout {
 const NOBODY: ReadonlySet<Session> = new Set();
 
 /** Those who can be reached and had joined when the message got its number. */
-function* hearing(sessions: ReadonlySet<Session>, roomId: number, number: number): Generator<Session> {
+function* hearing(sessions: Iterable<Session>, roomId: number, number: number): Generator<Session> {
   for (const session of sessions) {
     if (session.reachable && number > (session.rooms.get(roomId)?.since ?? 0)) yield session;
   }

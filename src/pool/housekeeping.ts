@@ -12,6 +12,7 @@ const TAKEOVER_LOOK_MS = 1_000;
 const CATCH_UP_MS = { withoutBus: 2_000, withBus: 10_000 };
 const REVIEW_MS = 2_000;
 const ROOMS_PER_REVIEW = 1_000;
+const CLEAN_UP_MS = 120_000;
 
 interface HousekeepingPorts {
   readonly sessions: Sessions;
@@ -23,6 +24,8 @@ interface HousekeepingPorts {
   readonly lease: LeaseKeeper;
   readonly bus: NodeBus;
   readonly clock: Clock;
+  /** Removes rows that have had their time. */
+  readonly cleanUp: () => Promise<unknown>;
   /** A dialog without any traffic for twice this long is over (RFC 4028 §10, with room for a lost refresh). */
   readonly sessionExpiresMs: number;
   /** Copies that still wait in this process for longer than a second: what they hold is not yet delivered. */
@@ -52,6 +55,7 @@ export class Housekeeping {
     this.every(1_000, "saving progress", () => this.saveProgress());
     this.every(TAKEOVER_LOOK_MS, "looking for dead nodes", () => takeover.look());
     this.every(REVIEW_MS, "reviewing rights", () => this.review());
+    this.every(CLEAN_UP_MS, "cleaning up", async () => void (await this.ports.cleanUp()));
     this.every(500, "comparing rooms with the store", async () => {
       const patience = this.busConnected ? CATCH_UP_MS.withBus : CATCH_UP_MS.withoutBus;
       if (this.ports.clock.monotonicMs() - this.caughtUpMs < patience) return;

@@ -1,6 +1,9 @@
+import { setTimeout as pause } from "node:timers/promises";
 import type { Attendance } from "../attendance.ts";
+import type { Room } from "../chat/room.ts";
 import type { Fanout } from "../delivery/fanout.ts";
-import type { DialogStore, LeaseStore, ProgressStore, RoomStore } from "../ports.ts";
+import type { DialogStore, JoinedRoom, LeaseStore, ProgressStore, RoomStore } from "../ports.ts";
+import type { Session } from "../session.ts";
 import type { Incarnation } from "../sip/dialog.ts";
 
 interface TakeoverPorts {
@@ -15,12 +18,16 @@ interface TakeoverPorts {
   readonly announceHomes: (issuers: ReadonlySet<Incarnation>) => void;
   /** Published presence of the dead node: its participants are ours now. */
   readonly dropPresence: (dead: Incarnation) => Promise<void>;
+  readonly maySpeak: () => boolean;
+  readonly onError: (error: unknown, what: string) => void;
   readonly onTaken: (dead: Incarnation, dialogs: number) => void;
 }
 
 /** A node died: one survivor takes all its dialogs, tells the edges, and delivers what the rooms got since. */
 export class Takeover {
   private readonly ports: TakeoverPorts;
+  /** Taken, but not yet restored: the database went away in between. */
+  private readonly unfinished = new Set<Incarnation>();
 
   constructor(ports: TakeoverPorts) {
     this.ports = ports;
@@ -30,30 +37,58 @@ export class Takeover {
   async look(): Promise<void> {
     for (const dead of await this.ports.leases.lapsed()) {
       if (dead !== this.ports.me && (await this.ports.leases.take(dead, this.ports.me)))
-        await this.restore(dead);
+        this.unfinished.add(dead);
+    }
+    for (const dead of [...this.unfinished]) {
+      await this.restore(dead);
+      this.unfinished.delete(dead);
     }
   }
 
+  /** May be begun again after a failure: what is in memory already is left alone. */
   private async restore(dead: Incarnation): Promise<void> {
-    const { dialogs, progress, rooms, attendance, fanout } = this.ports;
+    const { dialogs, progress, rooms, attendance } = this.ports;
     const delivered = await progress.load(dead);
     const left = (await dialogs.ofHome(this.ports.me)).filter(
       ({ dialog }) => !attendance.holds(dialog.state.token),
     );
     const ids = new Set(left.flatMap((one) => one.rooms.map(({ roomId }) => roomId)));
     const byId = new Map((await rooms.byIds([...ids])).map((room) => [room.id, room]));
+    const sessionsOf = new Map<number, Session[]>();
     for (const { dialog, rooms: joined } of left) {
-      attendance.restore(
+      // Copies go on where the dead node had come to, never before the user joined.
+      const since = ({ roomId, since: own }: JoinedRoom) => Math.max(own, delivered.get(roomId) ?? 0);
+      const session = attendance.restore(
         dialog,
-        // Copies go on where the dead node had come to, never before the user joined.
-        joined.map((room) => ({ ...room, since: Math.max(room.since, delivered.get(room.roomId) ?? 0) })),
+        joined.map((room) => ({ ...room, since: since(room) })),
         byId,
       );
+      for (const { roomId } of joined) {
+        const hearing = sessionsOf.get(roomId);
+        if (hearing) hearing.push(session);
+        else sessionsOf.set(roomId, [session]);
+      }
     }
     this.ports.announceHomes(new Set([dead, ...left.map(({ dialog }) => dialog.state.issuedBy)]));
     await this.ports.dropPresence(dead);
-    await fanout.catchUp();
+    for (const [roomId, sessions] of sessionsOf) {
+      const room = byId.get(roomId);
+      if (room) await this.resume(sessions, room);
+    }
+    await this.ports.fanout.catchUp();
     await progress.forget(dead);
     this.ports.onTaken(dead, left.length);
+  }
+
+  /** Sessions that are in memory must hear their rooms, however long the database stays away. */
+  private async resume(sessions: readonly Session[], room: Room): Promise<void> {
+    for (let pauseMs = 50; this.ports.maySpeak(); pauseMs = Math.min(pauseMs * 2, 2_000)) {
+      try {
+        return await this.ports.fanout.resume(sessions, room);
+      } catch (error) {
+        this.ports.onError(error, "resuming a room");
+        await pause(pauseMs);
+      }
+    }
   }
 }

@@ -41,13 +41,16 @@ export async function openJournalConnection(url: string, incarnation: string): P
   });
   const run: Run = (statements) =>
     new Promise((resolve, reject) => {
-      connection.query({ sql: statements.join(";"), values: null, timeout: RUN_TIMEOUT_MS }, (error, answer) => {
-        // One statement alone answers without a list around it.
-        if (!error) return resolve(statements.length === 1 ? [answer] : (answer as unknown as unknown[]));
-        const failure = new StoreError(error);
-        if (failure.sqlState === "" || error.fatal) broken = true;
-        reject(failure);
-      });
+      connection.query(
+        { sql: statements.join(";"), values: null, timeout: RUN_TIMEOUT_MS },
+        (error, answer) => {
+          // One statement alone answers without a list around it.
+          if (!error) return resolve(statements.length === 1 ? [answer] : (answer as unknown as unknown[]));
+          const failure = new StoreError(error);
+          if (failure.sqlState === "" || error.fatal) broken = true;
+          reject(failure);
+        },
+      );
     });
   try {
     await connected(connection);

@@ -68,6 +68,12 @@ export class MysqlLeaseStore implements LeaseStore {
       // Waits for a transaction that the dead node had begun: it is committed or rolled back from here on.
       await queries.change("UPDATE incarnation SET successor = ? WHERE incarnation = ?", [me, dead]);
       await moveDialogs(queries, dead, me);
+      // Should this node die before it has restored them, the next one must still know how far they had been served.
+      await queries.change(
+        "INSERT INTO delivery_progress (incarnation, room_id, number) SELECT ?, d.room_id, d.number FROM delivery_progress d WHERE d.incarnation = ? " +
+          "ON DUPLICATE KEY UPDATE number = LEAST(delivery_progress.number, VALUES(number))",
+        [me, dead],
+      );
       return true;
     });
   }

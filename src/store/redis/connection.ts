@@ -12,7 +12,7 @@ export interface RedisSettings {
    * Limit of one command inside the client library itself. A consumer of jobs needs more than the 10 s its blocking command takes.
    */
   readonly libraryTimeoutMs?: number;
-  /** Told of each failure that is not repeated every second: the first one after the connection stood. */
+  /** Told of the first failure of each outage, not of every attempt, and of commands that Redis refuses. */
   readonly onTrouble?: (error: Error) => void;
 }
 
@@ -34,6 +34,7 @@ export class RedisConnection {
   #connected = false;
   #closed = false;
   #started = false;
+  #told = false;
 
   constructor(settings: RedisSettings) {
     this.#commandTimeoutMs = settings.commandTimeoutMs ?? 300;
@@ -50,10 +51,13 @@ export class RedisConnection {
         reconnectStrategy: (retries) => (this.#closed ? false : backOff(retries)),
       },
     });
-    this.raw.on("ready", () => this.#announce(true));
+    this.raw.on("ready", () => {
+      this.#told = false;
+      this.#announce(true);
+    });
     this.raw.on("error", (error: Error) => {
-      if (!this.#connected) return; // still away: told once
-      this.#onTrouble(error);
+      if (!this.#told) this.#onTrouble(error);
+      this.#told = true;
       if (!this.raw.isReady) this.#announce(false);
     });
     this.raw.on("end", () => this.#announce(false));
@@ -85,7 +89,7 @@ export class RedisConnection {
     limitMs = this.#commandTimeoutMs,
   ): Promise<T | undefined> {
     if (!this.connected) return undefined;
-    const answer = run(this.raw).catch((error: unknown) => {
+    const answer = (async () => run(this.raw))().catch((error: unknown) => {
       // A failure of the connection is told by its state; a refusal by Redis itself would otherwise stay unseen.
       if (this.connected) this.#onTrouble(error instanceof Error ? error : new Error(String(error)));
       return undefined;

@@ -28,7 +28,8 @@ export class JobConsumer {
   ) {
     this.#redis = new RedisConnection({ ...settings, libraryTimeoutMs });
     this.#handler = handler;
-    this.#concurrency = options.concurrency ?? 16;
+    // Many, since each waits until its rows have moved together with those of others.
+    this.#concurrency = options.concurrency ?? 256;
   }
 
   start(): void {
