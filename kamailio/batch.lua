@@ -8,7 +8,6 @@ local cjson = require "cjson"
 -- A call larger than the read buffer of Kamailio never arrives, so these only bound the loops.
 local MAX_ANSWERS = 1000
 local MAX_COPIES = 1000
--- Start ids, node names and the like.
 local MAX_NAME = 64
 
 -- The call being worked on; one per process, since a process works on one request at a time.
@@ -18,7 +17,7 @@ local function count(name, n)
 	for _ = 1, n or 1 do KSR.htable.sht_inc("parlance_count", name) end
 end
 
--- One line a minute and kind, whatever happens.
+-- One line a minute and kind.
 local function log_once(kind, text)
 	if KSR.htable.sht_get("parlance_log", kind) == nil then
 		KSR.htable.sht_seti("parlance_log", kind, 1)
@@ -36,9 +35,7 @@ local function same_secret(given, expected)
 	return difference == 0
 end
 
-local function reply(code, reason, body)
-	KSR.xhttp.xhttp_reply(code, reason, "application/json", body)
-end
+local function reply(code, reason, body) KSR.xhttp.xhttp_reply(code, reason, "application/json", body) end
 
 local function refuse(id, message)
 	count("control_malformed")
@@ -46,9 +43,7 @@ local function refuse(id, message)
 	reply(400, "Bad Request", cjson.encode(answer))
 end
 
-local function is_text(value, limit)
-	return type(value) == "string" and (limit == nil or #value <= limit)
-end
+local function is_text(value, limit) return type(value) == "string" and #value <= (limit or math.huge) end
 
 -- A header value or a part of a start line: no way to begin another line.
 local function is_line(value)
@@ -260,11 +255,10 @@ local function socket_of(conid, nexthop)
 	return proto .. ":" .. here
 end
 
-local function send_copy(d, body, node)
+local function send_copy(d, body)
 	local headers = "From: " .. d[3] .. "\r\nTo: " .. d[4] .. "\r\nCall-ID: " .. d[5] .. "\r\nCSeq: " .. d[6]
 		.. " INFO\r\nContact: " .. d[7] .. "\r\nContent-Type: text/plain\r\n"
-	if KSR.tm.t_uac_send("INFO", d[1], d[2], d.socket, headers, body) < 0 then return false end
-	return true
+	return KSR.tm.t_uac_send("INFO", d[1], d[2], d.socket, headers, body) >= 0
 end
 
 function parlance_close()
@@ -286,7 +280,7 @@ function parlance_close()
 					end
 				else
 					KSR.htable.sht_sets("parlance_sent", d[6] .. "|" .. tag .. "|" .. d[5], call.node .. "|" .. d[8])
-					if send_copy(d, group.body, call.node) then sent = sent + 1 else failed = failed + 1 end
+					if send_copy(d, group.body) then sent = sent + 1 else failed = failed + 1 end
 				end
 			end
 		end

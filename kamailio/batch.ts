@@ -20,6 +20,11 @@ export function encodeAnswer({ index, label, answer }: PendingAnswer): unknown[]
   return [index, label, answer.status, answer.reason, headers, body, answer.contentType ?? ""];
 }
 
+/** Bytes of an answer in a call, a little more rather than less. */
+export function answerBytes(answer: PendingAnswer): number {
+  return Buffer.byteLength(JSON.stringify(encodeAnswer(answer))) + 1;
+}
+
 type CopyFields = [
   ruri: string,
   nexthop: string,
@@ -31,20 +36,38 @@ type CopyFields = [
   conid: number,
 ];
 
-const FIELDS = new WeakMap<OutgoingDialog, { flow: Flow; fields: CopyFields }>();
+interface Known {
+  readonly flow: Flow;
+  readonly fields: CopyFields;
+  readonly bytes: number;
+}
+
+const FIELDS = new WeakMap<OutgoingDialog, Known>();
+/** A CSeq's digits, and the comma after the line. */
+const CSEQ_BYTES = 12;
 
 /** One line per copy. All but the CSeq stays the same while the client keeps its connection, and is built once. */
 export function encodeCopies(dialogs: readonly OutgoingDialog[]): CopyFields[] {
   return dialogs.map((dialog) => {
-    let known = FIELDS.get(dialog);
-    if (known?.flow !== dialog.flow) {
-      known = { flow: dialog.flow, fields: fieldsOf(dialog) };
-      FIELDS.set(dialog, known);
-    }
-    const fields: CopyFields = [...known.fields];
+    const fields: CopyFields = [...knownOf(dialog).fields];
     fields[5] = dialog.nextCSeq(); // RFC 3261 §12.2.1.1: given when it leaves, so it rises in the order of leaving
     return fields;
   });
+}
+
+/** Bytes of a copy's line in a call: mostly names that the client chose. */
+export function copyBytes(dialog: OutgoingDialog): number {
+  return knownOf(dialog).bytes;
+}
+
+function knownOf(dialog: OutgoingDialog): Known {
+  const earlier = FIELDS.get(dialog);
+  if (earlier?.flow === dialog.flow) return earlier;
+  const fields = fieldsOf(dialog);
+  const bytes = Buffer.byteLength(JSON.stringify(fields)) + CSEQ_BYTES;
+  const known = { flow: dialog.flow, fields, bytes };
+  FIELDS.set(dialog, known);
+  return known;
 }
 
 function fieldsOf({ state, flow }: OutgoingDialog): CopyFields {

@@ -2,8 +2,10 @@ import { setTimeout as pause } from "node:timers/promises";
 import type { Clock, OutgoingDialog } from "../src/ports.ts";
 import type { Answer } from "../src/session.ts";
 import type { Incarnation } from "../src/sip/dialog.ts";
+import { travellingBytes } from "../src/xccos/travelling.ts";
 import { batchResult, encodeAnswer, encodeCopies } from "./batch.ts";
 import type { BatchClient } from "./jsonrpc/client.ts";
+import { RemoteError } from "./jsonrpc/errors.ts";
 import { type Load, type PendingAnswer, Shard } from "./shard.ts";
 
 const CALL_TIMEOUT_MS = 5_000;
@@ -15,6 +17,8 @@ export interface EdgeLinkPorts {
   readonly node: string;
   /** One per shard: what goes through one socket stays in order. */
   readonly clients: readonly BatchClient[];
+  /** Bytes of one call; Kamailio hangs up on what exceeds its `tcp_rd_buf_size`. */
+  readonly maxCallBytes: number;
   readonly clock: Clock;
   /** False when this node's lease is gone: nothing more may be said. */
   readonly maySpeak: () => boolean;
@@ -43,7 +47,11 @@ export class EdgeLink {
   constructor(ports: EdgeLinkPorts) {
     this.ports = ports;
     this.name = ports.name;
-    this.shards = ports.clients.map((client) => ({ queue: new Shard(), client, busy: false }));
+    this.shards = ports.clients.map((client) => ({
+      queue: new Shard(ports.maxCallBytes),
+      client,
+      busy: false,
+    }));
     this.pinging = setInterval(() => this.pump(0, true), PING_MS);
     this.pump(0, true);
   }
@@ -66,6 +74,11 @@ export class EdgeLink {
   }
 
   send(body: string, dialogs: readonly OutgoingDialog[], turn: number): void {
+    const bytes = travellingBytes(body);
+    if (this.shards[0]?.queue.isTooLarge(bytes)) {
+      // Whoever makes bodies keeps them shorter; one that is not must not block all that come after it.
+      return this.ports.onError(new RangeError(`${bytes} bytes do not fit into max-call`), "sending a copy");
+    }
     const byShard = new Map<number, OutgoingDialog[]>();
     for (const dialog of dialogs) {
       if (this.start !== "" && dialog.flow.edgeStart !== this.start) continue; // its connection went with an earlier life
@@ -75,7 +88,13 @@ export class EdgeLink {
       else byShard.set(shard, [dialog]);
     }
     for (const [shard, some] of byShard) {
-      const taken = this.shards[shard]?.queue.addCopies(body, some, turn, this.ports.clock.monotonicMs());
+      const taken = this.shards[shard]?.queue.addCopies(
+        body,
+        bytes,
+        some,
+        turn,
+        this.ports.clock.monotonicMs(),
+      );
       if (!taken) this.ports.onOverflow(some);
       this.pump(shard);
     }
@@ -157,6 +176,9 @@ export class EdgeLink {
         this.settle(load.answers, result);
         return;
       } catch (error) {
+        if (error instanceof RemoteError && error.httpStatus === 400) {
+          return this.ports.onError(error, "calling Kamailio"); // it will never take this one: the next may be better
+        }
         if (this.reachable) this.ports.onError(error, "calling Kamailio"); // once per outage, not once per try
         this.reachable = false;
         // Answers are worth nothing after two seconds, a ping nothing at all.

@@ -1,5 +1,6 @@
 import type { OutgoingDialog } from "../src/ports.ts";
 import type { Answer } from "../src/session.ts";
+import { answerBytes, copyBytes } from "./batch.ts";
 
 /** An answer to a suspended transaction, on its way to Kamailio. */
 export interface PendingAnswer {
@@ -12,6 +13,8 @@ export interface PendingAnswer {
 
 interface Job {
   readonly body: string;
+  /** Of the body, as it travels. */
+  readonly bytes: number;
   readonly dialogs: readonly OutgoingDialog[];
   next: number;
 }
@@ -25,8 +28,14 @@ export interface Load {
 /** Copies in one call: more would keep answers waiting behind them (one Lua loop works on a call). */
 const MAX_COPIES = 100;
 const MAX_ANSWERS = 200;
-/** Characters of bodies in one call; with the dialogs' lines it stays below Kamailio's read buffer of 128 KiB. */
-const MAX_BODY_CHARS = 60_000;
+/** Bytes of a call that are neither answers nor copies. */
+const FRAME_BYTES = 2_000;
+/** Bytes around a body in a call. */
+const GROUP_BYTES = 30;
+/** Bytes of the longest line of a copy that is counted on before the dialog is known. */
+const LINE_BYTES = 2_000;
+/** Answers take no more than this while copies wait. */
+const MAX_ANSWER_BYTES = 10_000;
 /** Copies that may wait; beyond it the edge is not taking them, and the dialogs are given up. */
 const MAX_WAITING_COPIES = 500_000;
 
@@ -35,11 +44,17 @@ const MAX_WAITING_COPIES = 500_000;
  * the other, so that a room of 16,000 never starves the small ones.
  */
 export class Shard {
+  private readonly maxCallBytes: number;
   private answers: PendingAnswer[] = [];
   private readonly control: Job[] = [];
   private readonly rooms = new Map<number, Job[]>();
   private waitingCopies = 0;
   private oldestMs = 0;
+
+  /** @param maxCallBytes what the edge reads in one go (its `tcp_rd_buf_size`, less its headers) */
+  constructor(maxCallBytes: number) {
+    this.maxCallBytes = maxCallBytes;
+  }
 
   get empty(): boolean {
     return this.answers.length === 0 && this.waitingCopies === 0;
@@ -54,12 +69,27 @@ export class Shard {
     this.answers.push(answer);
   }
 
-  /** @returns false when too many copies wait: nothing was added. */
-  addCopies(body: string, dialogs: readonly OutgoingDialog[], turn: number, nowMs: number): boolean {
+  /** A body that an edge could never take. @param bytes of the body as it travels */
+  isTooLarge(bytes: number): boolean {
+    return bytes + LINE_BYTES + FRAME_BYTES > this.maxCallBytes;
+  }
+
+  /**
+   * @param bytes of the body as it travels
+   * @returns false when too many copies wait: nothing was added.
+   */
+  addCopies(
+    body: string,
+    bytes: number,
+    dialogs: readonly OutgoingDialog[],
+    turn: number,
+    nowMs: number,
+  ): boolean {
     if (this.waitingCopies + dialogs.length > MAX_WAITING_COPIES) return false;
+    if (dialogs.length === 0) return true;
     if (this.waitingCopies === 0) this.oldestMs = nowMs;
     this.waitingCopies += dialogs.length;
-    const job = { body, dialogs, next: 0 };
+    const job = { body, bytes, dialogs, next: 0 };
     const queue = turn === 0 ? this.control : this.rooms.get(turn);
     if (queue) queue.push(job);
     else this.rooms.set(turn, [job]);
@@ -68,38 +98,60 @@ export class Shard {
 
   /** Takes the next call's worth. */
   take(): Load {
-    const answers = this.answers.splice(0, MAX_ANSWERS);
-    const copies: { body: string; dialogs: readonly OutgoingDialog[] }[] = [];
-    const room = { copies: MAX_COPIES, chars: MAX_BODY_CHARS };
-    while (this.control.length > 0 && fits(this.control[0], room)) this.takeFrom(this.control, copies, room);
-    for (const [turn, queue] of this.rooms) {
-      if (!fits(queue[0], room)) break;
+    const left: Space = { copies: MAX_COPIES, bytes: this.maxCallBytes - FRAME_BYTES };
+    const answers = this.takeAnswers(left);
+    const copies: { body: string; dialogs: OutgoingDialog[] }[] = [];
+    for (let full = false; !full && this.control.length > 0; ) full = !takeFrom(this.control, copies, left);
+    for (const [turn, queue] of this.control.length > 0 ? [] : this.rooms) {
+      const took = takeFrom(queue, copies, left);
+      if (!took) break;
       this.rooms.delete(turn); // the room goes to the end of the line
-      this.takeFrom(queue, copies, room);
       if (queue.length > 0) this.rooms.set(turn, queue);
     }
+    for (const { dialogs } of copies) this.waitingCopies -= dialogs.length;
     return { answers, copies };
   }
 
-  private takeFrom(
-    queue: Job[],
-    copies: Load["copies"] & unknown[],
-    room: { copies: number; chars: number },
-  ): void {
-    const job = queue[0];
-    if (!job) return;
-    const dialogs = job.dialogs.slice(job.next, job.next + room.copies);
-    copies.push({ body: job.body, dialogs });
-    job.next += dialogs.length;
-    room.copies -= dialogs.length;
-    room.chars -= job.body.length;
-    this.waitingCopies -= dialogs.length;
-    if (job.next >= job.dialogs.length) queue.shift();
+  private takeAnswers(left: Space): PendingAnswer[] {
+    const most = this.waitingCopies > 0 ? MAX_ANSWER_BYTES : left.bytes;
+    let bytes = 0;
+    let count = 0;
+    for (const answer of this.answers) {
+      const more = answerBytes(answer);
+      if (count === MAX_ANSWERS || (count > 0 && bytes + more > most)) break;
+      bytes += more;
+      count += 1;
+    }
+    left.bytes -= bytes;
+    return this.answers.splice(0, count);
   }
 }
 
-/** A body too large to share a call goes alone. */
-function fits(job: Job | undefined, room: { copies: number; chars: number }): boolean {
-  if (!job || room.copies <= 0) return false;
-  return job.body.length <= room.chars || (room.copies === MAX_COPIES && room.chars === MAX_BODY_CHARS);
+/** What a call being filled still has room for. */
+interface Space {
+  copies: number;
+  bytes: number;
+}
+
+/** Puts as much of the queue's first job into the call as fits. @returns false when nothing did */
+function takeFrom(queue: Job[], copies: { body: string; dialogs: OutgoingDialog[] }[], left: Space): boolean {
+  const job = queue[0];
+  if (!job) return false;
+  let bytes = left.bytes - job.bytes - GROUP_BYTES;
+  const dialogs: OutgoingDialog[] = [];
+  while (dialogs.length < left.copies) {
+    const dialog = job.dialogs[job.next];
+    if (!dialog) break;
+    const more = copyBytes(dialog);
+    if (more > bytes) break;
+    bytes -= more;
+    dialogs.push(dialog);
+    job.next += 1;
+  }
+  if (dialogs.length === 0) return false;
+  copies.push({ body: job.body, dialogs });
+  left.copies -= dialogs.length;
+  left.bytes = bytes;
+  if (job.next >= job.dialogs.length) queue.shift();
+  return true;
 }

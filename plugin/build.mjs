@@ -1,13 +1,24 @@
 // npm run build: compiles to dist/ and puts beside it what the programs read at run time. The old build is replaced
 // in the end, in one step, so that a failed build leaves it as it was.
 import { spawnSync } from "node:child_process";
-import { cpSync, existsSync, readdirSync, renameSync, rmSync, utimesSync, writeFileSync } from "node:fs";
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 
 const root = join(import.meta.dirname, "..");
 const dist = join(root, "dist");
-const fresh = join(root, `dist.new-${process.pid}`);
-const old = join(root, `dist.old-${process.pid}`);
+/** On the same disk, and ignored by git: a build that is killed leaves its pieces here until the next one. */
+const workshop = join(root, "node_modules", ".cache", "parlance-build");
+const fresh = join(workshop, `new-${process.pid}`);
+const old = join(workshop, `old-${process.pid}`);
 /** Read at run time: migrations, Kamailio's and Asterisk's files, the default configuration, plain modules and their resources. */
 const copied = /\.(sql|cfg|lua|conf|yaml|mjs|html|css|svg|json)$/;
 const omitted = new Set([
@@ -24,6 +35,8 @@ process.exitCode = build();
 function build() {
   // Times of files changed during the build must be newer than the stamp.
   const started = new Date();
+  rmSync(workshop, { recursive: true, force: true });
+  mkdirSync(workshop, { recursive: true });
   try {
     const tsc = join(root, "node_modules", "typescript", "bin", "tsc");
     const args = [tsc, "-p", join(root, "plugin", "tsconfig.build.json"), "--outDir", fresh];
@@ -36,7 +49,7 @@ function build() {
     renameSync(fresh, dist);
     return 0;
   } finally {
-    for (const folder of [fresh, old]) rmSync(folder, { recursive: true, force: true });
+    rmSync(workshop, { recursive: true, force: true });
   }
 }
 

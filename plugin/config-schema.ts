@@ -44,47 +44,57 @@ const edge = z.strictObject({
   control: z.url({ protocol: /^http$/, error: "is a URL such as http://127.0.0.2:5071" }),
   "local-address": z.string().optional(),
   sockets: count(1, 16).default(2),
+  "max-call": size("12kB", "1MB").default(120_000),
 });
 
 /** Every key there is; any other is an error. */
-export const configSchema = z.strictObject({
-  domain,
-  "pool-uri": z
-    .string()
-    .regex(/^sip:[^@\s;<>]+@[^@\s;<>]+$/, "is a SIP address such as sip:pchat@example.com"),
-  node: z.strictObject({
-    name: z.string().regex(/^[a-z][a-z0-9]{0,15}$/, "is a letter, then letters and digits, such as n1"),
-    listen: address,
-  }),
-  link: z.strictObject({ "key-file": z.string(), edges: z.array(edge).min(1).max(16) }),
-  mysql: z.strictObject({ "url-file": z.string() }),
-  redis: z.strictObject({ "url-file": z.string() }),
-  http: z.strictObject({ listen: address }),
-  chat: z
-    .strictObject({
-      "display-name": z.string().min(1).max(256).default("Persistent Chat"),
-      "default-chat-history": count(1, 500).default(30),
-      "max-message": size("1", "64kB").default(8_000),
-      "max-story": size("1", "64kB").default(32_000),
-      "search-limit": count(1, 9_999).default(999),
-      "participant-update-limit": count(1, 100_000).default(75),
-      "session-expires": duration("90s", "1d").default(720_000),
-      "max-reply": size("4kB", "200kB").default(90_000),
-      "room-management-url": z.url({ protocol: /^https?$/, error: "is an http or https URL" }).optional(),
-    })
-    .prefault({}),
-  compliance: z
-    .strictObject({
-      enabled: z.boolean().default(true),
-      adapter: z.literal("lync-xml", { error: "is lync-xml" }).default("lync-xml"),
-      "output-directory": z.string().default("./compliance"),
-      "run-interval": duration("1m", "30d").default(900_000),
-      "one-room-per-file": z.boolean().default(false),
-    })
-    .prefault({}),
-  log: z
-    .strictObject({ level: z.enum(["fatal", "error", "warn", "info", "debug"]).default("info") })
-    .prefault({}),
-});
+export const configSchema = z
+  .strictObject({
+    domain,
+    "pool-uri": z
+      .string()
+      .regex(/^sip:[^@\s;<>]+@[^@\s;<>]+$/, "is a SIP address such as sip:pchat@example.com"),
+    node: z.strictObject({
+      name: z.string().regex(/^[a-z][a-z0-9]{0,15}$/, "is a letter, then letters and digits, such as n1"),
+      listen: address,
+    }),
+    link: z.strictObject({ "key-file": z.string(), edges: z.array(edge).min(1).max(16) }),
+    mysql: z.strictObject({ "url-file": z.string() }),
+    redis: z.strictObject({ "url-file": z.string() }),
+    http: z.strictObject({ listen: address }),
+    chat: z
+      .strictObject({
+        "display-name": z.string().min(1).max(256).default("Persistent Chat"),
+        "default-chat-history": count(1, 500).default(30),
+        "max-message": size("1", "64kB").default(8_000),
+        "max-story": size("1", "64kB").default(32_000),
+        "search-limit": count(1, 9_999).default(999),
+        "participant-update-limit": count(1, 100_000).default(75),
+        "session-expires": duration("90s", "1d").default(720_000),
+        "max-reply": size("4kB", "900kB").default(100_000),
+        "room-management-url": z.url({ protocol: /^https?$/, error: "is an http or https URL" }).optional(),
+      })
+      .prefault({}),
+    compliance: z
+      .strictObject({
+        enabled: z.boolean().default(true),
+        adapter: z.literal("lync-xml", { error: "is lync-xml" }).default("lync-xml"),
+        "output-directory": z.string().default("./compliance"),
+        "run-interval": duration("1m", "30d").default(900_000),
+        "one-room-per-file": z.boolean().default(false),
+      })
+      .prefault({}),
+    log: z
+      .strictObject({ level: z.enum(["fatal", "error", "warn", "info", "debug"]).default("info") })
+      .prefault({}),
+  })
+  .check((context) => {
+    const { chat, link } = context.value;
+    for (const { name, "max-call": maxCall } of link.edges) {
+      if (chat["max-reply"] + 4_000 <= maxCall) continue;
+      const message = `must be 4 kB below max-call of ${name} (${maxCall} bytes), or its replies never arrive`;
+      context.issues.push({ code: "custom", message, path: ["chat", "max-reply"], input: chat["max-reply"] });
+    }
+  });
 
 export type ConfigFile = z.infer<typeof configSchema>;

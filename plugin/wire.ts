@@ -77,7 +77,12 @@ export async function startNode(config: Config, log: Logger, onLost: (why: strin
   const envids = new Envids();
   const { rooms, messages, dialogs } = stores;
   const fanout = new Fanout({ messages, rooms, sender, bus, envids, onError });
-  const notices = new RosterNotices({ sender, envids, sessionsIn: (roomId) => fanout.sessionsIn(roomId) });
+  const notices = new RosterNotices({
+    sender,
+    envids,
+    sessionsIn: (roomId) => fanout.sessionsIn(roomId),
+    maxBytes: config.chat["max-reply"] - 2_000,
+  });
   const participantUpdateLimit = config.chat["participant-update-limit"];
   const rosters: Rosters = new Rosters({ presence, bus, notices, participantUpdateLimit, onError });
   const attendance = new Attendance({ sessions, journal, dialogs, rooms, fanout, rosters, bus, clock });
@@ -161,6 +166,7 @@ export async function startNode(config: Config, log: Logger, onLost: (why: strin
         name: edge.name,
         node: config.node.name,
         clients: Array.from({ length: edge.sockets }, client),
+        maxCallBytes: edge["max-call"],
         clock,
         maySpeak,
         onStart: (start) => gateway.onEdgeStart(edge.name, start),

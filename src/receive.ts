@@ -9,6 +9,7 @@ import type { SipSender } from "./ports.ts";
 import type { Answer, Session } from "./session.ts";
 import { decodeEnvelope, type Envelope, encodeEnvelope } from "./xccos/envelope.ts";
 import { XccosError } from "./xccos/error.ts";
+import { travellingBytes } from "./xccos/travelling.ts";
 
 /** What receiving needs besides what commands need. */
 export interface ReceivePorts {
@@ -50,9 +51,11 @@ export async function receive(
   const carriedOut = await carryOut(envelope, startBeforeMs, context, ports);
   if (holdsPost) answer(carriedOut.refusal ?? OK);
   for (const { room, message } of carriedOut.stored) ports.services.fanout.stored(room, message);
-  for (const reply of carriedOut.replies) {
-    if (session.reachable)
-      ports.sender.send(encodeEnvelope(ports.envids.next(), reply.primitive), [session], reply.turn);
+  for (const { primitives, turn } of carriedOut.replies) {
+    for (const primitive of primitives) {
+      if (session.reachable)
+        ports.sender.send(encodeEnvelope(ports.envids.next(), primitive), [session], turn);
+    }
   }
 }
 
@@ -77,7 +80,11 @@ async function carryOut(
     try {
       await settle(context, primitive.kind === "cmd" ? primitive.command.kind : "grpchat");
       if (primitive.kind === "cmd") {
-        replies.push(await dispatch(primitive.command, envid, context));
+        const reply = await dispatch(primitive.command, envid, context);
+        // A reply that cannot be sent would leave the client waiting for ever.
+        const most = ports.services.limits.maxReplyBytes;
+        const fits = reply.primitives.every((one) => travellingBytes(one) <= most);
+        replies.push(fits ? reply : failed(primitive.command, envid, "LIMIT_EXCEEDED"));
         ports.onHandled(primitive.command.kind, replies.at(-1)?.code ?? 0);
       } else {
         const { room, message, repeated } = await post(primitive.post, { envid, startBeforeMs }, context);

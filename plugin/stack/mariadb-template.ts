@@ -72,16 +72,14 @@ async function install(dataDir: string): Promise<void> {
   const program = locate("mariadb-install-db", "mariadb-server-core");
   locate("my_print_defaults", "mariadb-client-core"); // mariadb-install-db calls it and fails obscurely without
   const args = ["--no-defaults", `--datadir=${dataDir}`, "--auth-root-authentication-method=normal"];
-  args.push("--skip-test-db", "--skip-name-resolve", "--innodb-log-file-size=16M");
+  // --force: a host whose own name cannot be resolved needs no account for it.
+  args.push("--force", "--skip-test-db", "--skip-name-resolve", "--innodb-log-file-size=16M");
   if (process.getuid?.() === 0) args.push("--user=root");
   try {
     await run(program, args, { timeout: 120_000, maxBuffer: 4 << 20 });
   } catch (error) {
-    const last = String((error as { stderr?: string }).stderr ?? error) // execFile adds stderr to its error
-      .trim()
-      .split("\n")
-      .slice(-2)
-      .join(" | ");
+    const { stdout = "", stderr = "" } = error as { stdout?: string; stderr?: string }; // execFile adds what was written
+    const last = `${stdout}\n${stderr}`.split("\n").filter(Boolean).slice(-4).join(" | ").slice(0, 500);
     throw new OperatorError(`MariaDB could not make its data directory ${dataDir}: ${last}`, {
       cause: error,
     });

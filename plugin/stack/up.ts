@@ -10,22 +10,6 @@ import type { Stack } from "./stack-options.ts";
 
 const watchIntervalMs = 1_000;
 
-await runCommand(async () => {
-  const flags = parseUpFlags(process.argv.slice(2));
-  const ending = new AbortController();
-  // A terminal sends SIGINT to everything in the foreground; the servers have sessions of their own and hear only us.
-  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const)
-    process.on(signal, () => ending.abort(new Ended(signal)));
-  const from = performance.now();
-  try {
-    await bringUp(flags, ending.signal, from);
-  } catch (error) {
-    if (!(error instanceof Ended)) throw error;
-    say("Ended before it was ready; nothing is left running.");
-    process.exitCode = 130;
-  }
-});
-
 async function bringUp(flags: UpFlags, signal: AbortSignal, from: number): Promise<void> {
   const stateDir = stateDirOf(flags.stateDir);
   say(`Starting in ${stateDir}`);
@@ -127,3 +111,21 @@ function say(line: string): void {
 
 /** The operator ended it; not an error. */
 class Ended extends Error {}
+
+await runCommand(async () => {
+  const flags = parseUpFlags(process.argv.slice(2));
+  const ending = new AbortController();
+  // A closed pipe (up | head) shall not take the servers away.
+  process.stdout.on("error", () => undefined);
+  // A terminal sends SIGINT to everything in the foreground; the servers have sessions of their own and hear only us.
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const)
+    process.on(signal, () => ending.abort(new Ended(signal)));
+  const from = performance.now();
+  try {
+    await bringUp(flags, ending.signal, from);
+  } catch (error) {
+    if (!(error instanceof Ended)) throw error;
+    say("Ended before it was ready; nothing is left running.");
+    process.exitCode = 130;
+  }
+});

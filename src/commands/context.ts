@@ -13,7 +13,7 @@ export interface ChatLimits extends MessageLimits {
   readonly defaultChatHistory: number;
   /** Messages in one history reply, whatever the client asks for. */
   readonly maxChatHistory: number;
-  /** Bytes of one reply; history drops its oldest messages, lists their last rooms. */
+  /** Bytes of one message or reply as it travels; history drops its oldest messages, lists their last rooms. */
   readonly maxReplyBytes: number;
 }
 
@@ -53,5 +53,7 @@ export interface Context {
 /** What a command answers: the content of `<data>`. `turn` keeps the reply in line with that room's messages. */
 export interface CommandResult {
   readonly data: string;
+  /** Further replies to the same command, each in an envelope of its own: what does not fit into one. */
+  readonly more?: readonly string[];
   readonly turn?: number;
 }

@@ -3,7 +3,11 @@ import { refusal } from "../chat/role.ts";
 import { wireMessage } from "../delivery/fanout.ts";
 import type { Command } from "../xccos/command.ts";
 import { historyData } from "../xccos/reply.ts";
+import { travellingBytes } from "../xccos/travelling.ts";
 import type { CommandResult, Context } from "./context.ts";
+
+/** The envelope and the room around the messages of a reply. */
+const AROUND_MESSAGES_BYTES = 4_000;
 
 /** `cmd:bccontext`: the latest messages of a room, oldest first. The reading is recorded before the reader gets anything. */
 export async function history(
@@ -29,7 +33,8 @@ export async function history(
   const { data, shown: fitting } = historyData(
     room.uri,
     found.map((message) => wireMessage(room, message)),
-    limits.maxReplyBytes,
+    limits.maxReplyBytes - AROUND_MESSAGES_BYTES,
+    travellingBytes,
   );
   const shown = found.slice(found.length - fitting);
   if (services.recordsReading) {

@@ -38,9 +38,9 @@ const COMMANDS: { readonly [K in Kind]: Entry<K> } = {
   setpref: { needs: "enabled user", handler: notYet },
 };
 
-/** One reply, ready to be put into an envelope. `turn` is the room it belongs to, 0 for none. */
+/** The replies to one command, each for an envelope of its own. `turn` is the room they belong to, 0 for none. */
 export interface EncodedReply {
-  readonly primitive: string;
+  readonly primitives: readonly string[];
   readonly turn: number;
   /** Response code, for the log and the counters. */
   readonly code: number;
@@ -52,14 +52,9 @@ export interface EncodedReply {
  */
 export async function dispatch(command: Command, envid: string, context: Context): Promise<EncodedReply> {
   const reply = (name: string, code: number, text: string, result?: CommandResult): EncodedReply => ({
-    primitive: encodeReply({
-      name,
-      envid,
-      commandSeqid: command.seqid,
-      code,
-      text,
-      data: result?.data ?? "",
-    }),
+    primitives: [result?.data ?? "", ...(result?.more ?? [])].map((data) =>
+      encodeReply({ name, envid, commandSeqid: command.seqid, code, text, data }),
+    ),
     turn: result?.turn ?? 0,
     code,
   });
@@ -86,7 +81,7 @@ export function failed(command: Command, envid: string, error: ChatErrorCode): E
   const answered = command.kind === "invalid" || command.kind === "unsupported" ? command.name : command.kind;
   const sentence = `${name}: ${text}`;
   return {
-    primitive: encodeReply({ name: answered, envid, commandSeqid: command.seqid, code, text: sentence }),
+    primitives: [encodeReply({ name: answered, envid, commandSeqid: command.seqid, code, text: sentence })],
     turn: 0,
     code,
   };

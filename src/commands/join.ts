@@ -3,12 +3,15 @@ import { refusal } from "../chat/role.ts";
 import type { Room } from "../chat/room.ts";
 import type { Command } from "../xccos/command.ts";
 import { joinData, partData } from "../xccos/reply.ts";
+import { travellingBytes } from "../xccos/travelling.ts";
 import type { RoomRef } from "../xccos/uri.ts";
 import type { CommandResult, Context } from "./context.ts";
 import { permissionMask, wireRoom } from "./wire-room.ts";
 
 /** A room may change between the decision and its record; then it is decided again, but not for ever. */
 const MAX_DECISIONS = 3;
+/** Envelope and reply around the rooms. */
+const AROUND_ROOMS_BYTES = 2_000;
 
 type Naming<Kind extends Command["kind"]> = Extract<Command, { kind: Kind }>;
 
@@ -19,14 +22,14 @@ export async function join(command: Naming<"join">, context: Context): Promise<C
   const { joined, refused } = await enterRooms(command.rooms, context);
   const refusedWith = refused.get(first.uri);
   if (refusedWith) throw new ChatError(refusedWith);
-  return { data: await describe(joined, [], context) };
+  return describe(joined, [], context);
 }
 
 /** `cmd:bjoin`: many rooms; those refused stand as `fib` in the reply, which is 200 all the same. */
 export async function bjoin(command: Naming<"bjoin">, context: Context): Promise<CommandResult> {
   const { joined, refused } = await enterRooms(command.rooms, context);
   const failed = command.rooms.filter(({ uri }) => refused.has(uri));
-  return { data: await describe(joined, failed, context) };
+  return describe(joined, failed, context);
 }
 
 /** `cmd:part`: from rooms the session is in; from others it is no error. */
@@ -68,26 +71,38 @@ export async function enterRooms(
   return { joined, refused };
 }
 
-/** The joiner always stands in the list himself, alone when the room is too large for a roster. */
+/**
+ * The joiner always stands in the list himself, alone when the room is too large for a roster. Many rooms are told in several
+ * replies: each client treats each by itself.
+ */
 async function describe(
   rooms: readonly Room[],
   failed: readonly RoomRef[],
   { session, services }: Context,
-): Promise<string> {
+): Promise<CommandResult> {
   const rosters = await services.rosters.participants(rooms.map(({ id }) => id));
-  return joinData({
-    rooms: rooms.map((room) => {
-      const self = {
-        user: session.user.uri,
-        name: session.user.displayName,
-        mask: session.rooms.get(room.id)?.mask ?? 0,
-      };
-      const participants = rosters.get(room.id) ?? [self];
-      return {
-        ...wireRoom(room),
-        members: participants.map(({ user, name, mask }) => ({ uri: user, displayName: name, mask })),
-      };
-    }),
-    failed,
+  const described = rooms.map((room) => {
+    const mask = session.rooms.get(room.id)?.mask ?? 0;
+    const self = { user: session.user.uri, name: session.user.displayName, mask };
+    const participants = rosters.get(room.id) ?? [self];
+    const members = participants.map((one) => ({ uri: one.user, displayName: one.name, mask: one.mask }));
+    return { ...wireRoom(room), members };
   });
+  const replies: string[] = [];
+  const tell = (from: number, to: number): void => {
+    const data = joinData({
+      rooms: described.slice(from, to),
+      failed: to === described.length ? failed : [],
+    });
+    if (to - from > 1 && travellingBytes(data) > services.limits.maxReplyBytes - AROUND_ROOMS_BYTES) {
+      const middle = Math.ceil((from + to) / 2);
+      tell(from, middle);
+      tell(middle, to);
+    } else {
+      replies.push(data);
+    }
+  };
+  tell(0, described.length);
+  const [data = "", ...more] = replies;
+  return { data, more };
 }

@@ -5,12 +5,18 @@ import type { Room } from "../chat/room.ts";
 import { STALE } from "../ports.ts";
 import { normaliseAor } from "../sip/aor.ts";
 import type { WirePost } from "../xccos/grpchat.ts";
+import { travellingBytes } from "../xccos/travelling.ts";
 import { parseRoomUri, type RoomRef } from "../xccos/uri.ts";
+import { escapeText } from "../xccos/xml-writer.ts";
 import type { Context } from "./context.ts";
 import { enterRooms } from "./join.ts";
 
 /** A room that changes again and again while one post is decided is busy being managed. */
 const MAX_DECISIONS = 3;
+/** Of one character on its way: an ampersand becomes five bytes, none more. */
+const MOST_GROWTH = 5;
+/** The envelope and the attributes of a copy: room, author and his display name. */
+const AROUND_TEXT_BYTES = 8_000;
 
 /** What arrives with a post besides its text. */
 export interface PostArrival {
@@ -36,7 +42,7 @@ export async function post(
   const ref = parseRoomUri(wire.chanUri);
   if (!ref) throw new ChatError("ROOM_NOT_FOUND");
   const rtf = wire.rtf ?? null;
-  if (isTooLong(wire.chat, rtf, services.limits)) {
+  if (isTooLong(wire.chat, rtf, services.limits) || cannotTravel(wire, services.limits.maxReplyBytes)) {
     await entitledRoom(ref, context); // an outsider learns nothing of the room from a long text
     throw new ChatError("MESSAGE_TOO_LONG");
   }
@@ -59,6 +65,12 @@ export async function post(
     return { room, message: stored, repeated: stored.repeated };
   }
   throw new ChatError("OVERLOADED");
+}
+
+/** Text of little else than markup characters grows to many times its size: nobody could ever be sent that copy. */
+function cannotTravel({ chat, rtf = "" }: WirePost, maxBytes: number): boolean {
+  if (chat.length + rtf.length < maxBytes / (2 * MOST_GROWTH)) return false;
+  return travellingBytes(escapeText(chat) + escapeText(rtf)) > maxBytes - AROUND_TEXT_BYTES;
 }
 
 /** The room, when this session may post there. Joined and found entitled before: no question to the store. */

@@ -2,6 +2,7 @@ import { ChatError } from "../chat/errors.ts";
 import type { Room } from "../chat/room.ts";
 import type { Command } from "../xccos/command.ts";
 import { roomListData } from "../xccos/reply.ts";
+import { travellingBytes } from "../xccos/travelling.ts";
 import type { CommandResult, Context } from "./context.ts";
 import { wireRoom } from "./wire-room.ts";
 
@@ -13,6 +14,9 @@ const PRIVACY: Record<string, Room["privacy"]> = {
   secret: "secret",
 };
 const TYPE: Record<string, Room["type"]> = { normal: "normal", auditorium: "auditorium" };
+
+/** The envelope around the rooms of a reply. */
+const AROUND_ROOMS_BYTES = 2_000;
 
 /** `cmd:chansrch`: rooms the user may see. Filters that are not understood find nothing rather than everything. */
 export async function search(
@@ -57,8 +61,8 @@ async function list(rooms: readonly Room[], { services }: Context): Promise<Comm
   let bytes = 0;
   for (const room of rooms) {
     const block = roomListData([{ ...wireRoom(room), participants: counts.get(room.id) ?? 0 }]);
-    bytes += Buffer.byteLength(block);
-    if (bytes > services.limits.maxReplyBytes) break;
+    bytes += travellingBytes(block);
+    if (bytes > services.limits.maxReplyBytes - AROUND_ROOMS_BYTES) break;
     data += block;
   }
   return { data };

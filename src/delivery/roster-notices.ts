@@ -4,6 +4,7 @@ import type { Participant, SipSender } from "../ports.ts";
 import type { Session } from "../session.ts";
 import { encodeEnvelope } from "../xccos/envelope.ts";
 import { encodeJoinNotice, encodePartNotice } from "../xccos/notice.ts";
+import { travellingBytes } from "../xccos/travelling.ts";
 import type { Envids } from "./envids.ts";
 
 /** Changes of this long reach a receiver as one notice, however many rooms they are in. */
@@ -11,16 +12,23 @@ const GATHER_MS = 1_000;
 
 type Change = { readonly entered: Participant } | { readonly left: Aor };
 
+interface Gathered {
+  readonly room: Room;
+  readonly changes: Map<Aor, Change>;
+}
+
 interface NoticePorts {
   readonly sender: SipSender;
   readonly envids: Envids;
   readonly sessionsIn: (roomId: number) => ReadonlySet<Session>;
+  /** Bytes of one notice as it travels. */
+  readonly maxBytes: number;
 }
 
 /** `ntc:join` and `ntc:part`, gathered: a thousand sign-ins in a second are one notice to each receiver, not a thousand. */
 export class RosterNotices {
   private readonly ports: NoticePorts;
-  private pending = new Map<number, { room: Room; changes: Map<Aor, Change> }>();
+  private pending = new Map<number, Gathered>();
   private timer: NodeJS.Timeout | undefined;
 
   constructor(ports: NoticePorts) {
@@ -70,32 +78,48 @@ export class RosterNotices {
 
   /** Receivers of the same news share one body; nobody is told of himself. */
   private bodies(
-    roomsOf: ReadonlyMap<Session, number[]>,
-    pending: ReadonlyMap<number, { room: Room; changes: ReadonlyMap<Aor, Change> }>,
+    roomsOf: ReadonlyMap<Session, readonly number[]>,
+    pending: ReadonlyMap<number, Gathered>,
   ): Map<string, Session[]> {
-    const shared = new Map<string, Session[]>();
-    const bodyByNews = new Map<string, string>();
+    const receivers = new Map<string, Session[]>();
+    const bodiesByNews = new Map<string, readonly string[]>();
     for (const [session, roomIds] of roomsOf) {
-      const concerned = roomIds.filter((id) => pending.get(id)?.changes.has(session.user.uri));
-      const news = `${roomIds.join(",")}${concerned.length > 0 ? ` ${session.user.id}` : ""}`;
-      let body = bodyByNews.get(news);
-      if (body === undefined) {
-        const notices = encode(roomIds, pending, concerned.length > 0 ? session.user.uri : undefined);
-        body = notices === "" ? "" : encodeEnvelope(this.ports.envids.next(), notices);
-        bodyByNews.set(news, body);
+      const isConcerned = roomIds.some((id) => pending.get(id)?.changes.has(session.user.uri));
+      const news = `${roomIds.join(",")}${isConcerned ? ` ${session.user.id}` : ""}`;
+      let bodies = bodiesByNews.get(news);
+      if (!bodies) {
+        bodies = this.encode(roomIds, pending, isConcerned ? session.user.uri : undefined);
+        bodiesByNews.set(news, bodies);
       }
-      if (body === "") continue;
-      const receivers = shared.get(body);
-      if (receivers) receivers.push(session);
-      else shared.set(body, [session]);
+      for (const body of bodies) {
+        const sessions = receivers.get(body);
+        if (sessions) sessions.push(session);
+        else receivers.set(body, [session]);
+      }
     }
-    return shared;
+    return receivers;
+  }
+
+  /** One envelope, or several when one would be too large to travel; none when there is nothing to tell. */
+  private encode(
+    roomIds: readonly number[],
+    pending: ReadonlyMap<number, Gathered>,
+    except: Aor | undefined,
+  ): string[] {
+    const notices = encodeNotices(roomIds, pending, except);
+    if (notices === "") return [];
+    if (roomIds.length > 1 && travellingBytes(notices) > this.ports.maxBytes) {
+      const middle = Math.ceil(roomIds.length / 2);
+      const halves = [roomIds.slice(0, middle), roomIds.slice(middle)];
+      return halves.flatMap((half) => this.encode(half, pending, except));
+    }
+    return [encodeEnvelope(this.ports.envids.next(), notices)];
   }
 }
 
-function encode(
+function encodeNotices(
   roomIds: readonly number[],
-  pending: ReadonlyMap<number, { room: Room; changes: ReadonlyMap<Aor, Change> }>,
+  pending: ReadonlyMap<number, Gathered>,
   except: Aor | undefined,
 ): string {
   const entered = new Map<

@@ -113,22 +113,24 @@ export function partData(roomUris: readonly string[]): string {
 export const MAX_HISTORY_BYTES = 200_000;
 
 /**
- * Data of `rpl:bccontext`: one room, oldest message first. Beyond `maxBytes` the oldest are left out.
+ * Data of `rpl:bccontext`: one room, oldest message first. Beyond `maxBytes` the oldest are left out, never the newest one.
  *
  * @param messages oldest first
+ * @param bytesOf what an encoded message counts; its UTF-8 bytes unless given
  * @returns the data, and how many of the newest messages are in it
  */
 export function historyData(
   roomUri: string,
   messages: readonly WireMessage[],
   maxBytes = MAX_HISTORY_BYTES,
+  bytesOf: (encoded: string) => number = Buffer.byteLength,
 ): { data: string; shown: number } {
   const kept: string[] = [];
   let bytes = 0;
   for (const message of messages.toReversed()) {
     const encoded = encodeGrpchat(message, "msg");
-    bytes += Buffer.byteLength(encoded);
-    if (bytes > maxBytes) break;
+    bytes += bytesOf(encoded);
+    if (bytes > maxBytes && kept.length > 0) break;
     kept.push(encoded);
   }
   return { data: chanib({ uri: roomUri }, kept.reverse().join("")), shown: kept.length };

@@ -34,8 +34,6 @@ export class RedisPresence implements PresenceStore {
   readonly #source: PresenceSource;
   readonly #heartbeatMs: number;
   readonly #lapseMs: number;
-  /** Rooms entered while everything is being published anew; undefined at other times. */
-  #touched: Set<number> | undefined;
   #republishing: Promise<boolean> | undefined;
   /** What Redis holds of us may differ from what is true. */
   #doubtful = true;
@@ -71,7 +69,6 @@ export class RedisPresence implements PresenceStore {
   }
 
   async enter(changes: readonly { roomId: number; participant: Participant }[]): Promise<PresenceChange[]> {
-    for (const { roomId } of changes) this.#touched?.add(roomId);
     const args = changes.map(({ roomId, participant }) => [
       String(roomId),
       participant.user,
@@ -144,15 +141,9 @@ export class RedisPresence implements PresenceStore {
 
   async #publishAll(): Promise<boolean> {
     this.#doubtful = false;
-    const touched = new Set<number>();
-    this.#touched = touched;
-    try {
-      const done = await publishAll(this.#redis, this.#me, this.#source, touched, () => this.#stopped);
-      if (!done) this.#doubtful = true;
-      return done;
-    } finally {
-      this.#touched = undefined;
-    }
+    const done = await publishAll(this.#redis, this.#me, this.#source, () => this.#stopped);
+    if (!done) this.#doubtful = true;
+    return done;
   }
 
   async #sweep(node: string, atOnce: boolean): Promise<void> {

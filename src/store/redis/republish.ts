@@ -22,14 +22,13 @@ const participantsPerTurn = 1_000;
 const turnLimitMs = 5_000;
 
 /**
- * Writes every room of `source` in its own transaction, then removes rooms that Redis still holds of us. `touched` collects
- * the rooms entered meanwhile, they stay. @returns false when Redis went away or was too slow.
+ * Writes every room of `source` in its own transaction, then removes what Redis holds of us in other rooms.
+ * @returns false when Redis went away or was too slow.
  */
 export async function publishAll(
   redis: RedisConnection,
   me: Incarnation,
   source: PresenceSource,
-  touched: ReadonlySet<number>,
   stopped: () => boolean,
 ): Promise<boolean> {
   const before = await redis.within((client) => client.sMembers(indexKey(me)), turnLimitMs);
@@ -50,18 +49,13 @@ export async function publishAll(
     await turn();
   }
   if (!(await allDone(pending)) || stopped()) return false;
-  const gone = before.map(Number).filter((roomId) => !published.has(roomId) && !touched.has(roomId));
-  if (gone.length === 0) return true;
-  const removed = await redis.within(
-    (client) =>
-      client
-        .multi()
-        .unlink(gone.map((roomId) => roomKey(roomId, me)))
-        .sRem(indexKey(me), gone.map(String))
-        .exec(),
-    turnLimitMs,
+  // Asked again now: somebody may have entered meanwhile.
+  const rest = before.map(Number).filter((roomId) => !published.has(roomId));
+  return allDone(
+    rest.map((roomId) =>
+      redis.within(() => publishRoom(redis, me, roomId, [...source.participants(roomId)]), turnLimitMs),
+    ),
   );
-  return removed !== undefined;
 }
 
 async function publishRoom(
@@ -71,7 +65,9 @@ async function publishRoom(
   participants: readonly Participant[],
 ): Promise<true> {
   const key = roomKey(roomId, me);
-  const batch = redis.raw.multi().unlink(key).sAdd(indexKey(me), String(roomId));
+  const batch = redis.raw.multi().unlink(key);
+  if (participants.length > 0) batch.sAdd(indexKey(me), String(roomId));
+  else batch.sRem(indexKey(me), String(roomId));
   for (let start = 0; start < participants.length; start += fieldsPerCommand) {
     const fields = participants.slice(start, start + fieldsPerCommand);
     batch.hSet(
