@@ -2,9 +2,9 @@ import assert from "node:assert/strict";
 import { after, afterEach, before, describe, test } from "node:test";
 import { startStack } from "../../plugin/stack/stack.ts";
 import type { Stack } from "../../plugin/stack/stack-options.ts";
-import { RedisConnection } from "../../src/store/redis/connection.ts";
 import { JobConsumer } from "../../src/store/redis/job-consumer.ts";
 import { ComplianceQueue } from "../../src/store/redis/job-queue.ts";
+import { redisAdmin } from "../support/redis-admin.ts";
 import { until } from "../support/until.ts";
 
 const idOf = (number: number) => number.toString(16).padStart(32, "0");
@@ -131,7 +131,7 @@ describe("wake-up jobs", { timeout: 120_000 }, () => {
     const { seen } = consumer();
     queue.announce([idOf(400)]);
     await until("first", () => seen().has(idOf(400)));
-    await admin(stack, async (redis) => redis.within((client) => client.flushAll(), 5_000));
+    await redisAdmin(stack.redisUrl, (client) => client.flushAll());
     queue.announce([idOf(401)]);
     await until("next", () => seen().has(idOf(401)));
   });
@@ -151,19 +151,6 @@ describe("wake-up jobs", { timeout: 120_000 }, () => {
 
 /** Keys of jobs: ours have names that BullMQ numbers. */
 async function leftovers(stack: Stack): Promise<string[]> {
-  const keys = await admin(stack, (redis) =>
-    redis.within((client) => client.keys("parlance:{jobs}:*"), 5_000),
-  );
-  return (keys ?? []).filter((key) => /:\d+(:lock)?$/.test(key));
-}
-
-async function admin<T>(stack: Stack, work: (redis: RedisConnection) => Promise<T>): Promise<T> {
-  const redis = new RedisConnection({ url: stack.redisUrl });
-  redis.start();
-  try {
-    await until("connected", () => redis.connected);
-    return await work(redis);
-  } finally {
-    redis.close();
-  }
+  const keys = await redisAdmin(stack.redisUrl, (client) => client.keys("parlance:{jobs}:*"));
+  return keys.filter((key) => /:\d+(:lock)?$/.test(key));
 }

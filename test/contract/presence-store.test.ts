@@ -5,8 +5,9 @@ import type { Stack } from "../../plugin/stack/stack-options.ts";
 import type { Aor } from "../../src/chat/user.ts";
 import type { Participant } from "../../src/ports.ts";
 import { formatIncarnation, type Incarnation } from "../../src/sip/dialog.ts";
-import { type RedisClient, RedisConnection } from "../../src/store/redis/connection.ts";
+import { RedisConnection } from "../../src/store/redis/connection.ts";
 import { type PresenceOptions, RedisPresence } from "../../src/store/redis/presence-store.ts";
+import { redisAdmin } from "../support/redis-admin.ts";
 import { until } from "../support/until.ts";
 
 const alice = person("alice");
@@ -247,6 +248,29 @@ describe("published presence", { timeout: 120_000 }, () => {
       assert.equal(counts.get(roomId) ?? 0, one.rooms.get(roomId)?.size ?? 0, `room ${roomId}`);
   });
 
+  test("a room that was left and entered again during publication holds exactly who is in it", async () => {
+    const [one, two] = [await new TestNode("n1").start(), await new TestNode("n2").start()];
+    await one.enter(5, bob);
+    one.rooms.get(5)?.delete(bob.user); // left, but the word was lost
+    const publication = one.presence.republish();
+    await Promise.all([publication, one.enter(5, alice)]);
+    assert.deepEqual(await two.sees(5), ["alice"]);
+  });
+
+  test("a silent node does not count even when nobody has swept it yet", async () => {
+    const viewer = await new TestNode("n1", { heartbeatMs: 3_600_000, lapseMs: 500 }).start();
+    const dead = await new TestNode("n2").start();
+    await dead.enter(1, alice);
+    assert.deepEqual(await viewer.sees(1), ["alice"]);
+    dead.redis.close();
+    await until("alice vanished", async () => (await viewer.sees(1)).length === 0);
+    assert.deepEqual(await viewer.enter(1, alice), [
+      { roomId: 1, user: alice.user, elsewhere: false, others: 0 },
+    ]);
+    assert.equal((await keysOf(dead.me)).length, 2, "its keys are still there");
+    await viewer.presence.adopt(dead.me);
+  });
+
   test("a clean stop takes the node's participants away", async () => {
     const [one, two] = [
       await new TestNode("n1").start(),
@@ -259,22 +283,9 @@ describe("published presence", { timeout: 120_000 }, () => {
 });
 
 async function keysOf(node: Incarnation): Promise<string[]> {
-  return admin((client) => client.keys(`*${node}*`));
+  return redisAdmin(stack.redisUrl, (client) => client.keys(`*${node}*`));
 }
 
 async function flushAll(): Promise<void> {
-  await admin((client) => client.flushAll());
-}
-
-async function admin<T>(work: (client: RedisClient) => Promise<T>): Promise<T> {
-  const redis = new RedisConnection({ url: stack.redisUrl });
-  redis.start();
-  try {
-    await until("connected", () => redis.connected);
-    const answer = await redis.within(work, 10_000);
-    assert.ok(answer !== undefined, "Redis answered");
-    return answer;
-  } finally {
-    redis.close();
-  }
+  await redisAdmin(stack.redisUrl, (client) => client.flushAll());
 }

@@ -152,4 +152,13 @@ describe("who a request comes from", () => {
     assert.ok((await lab.edge.counter("auth_blocked")) >= 2);
     assert.ok((await lab.edge.counter("auth_failures")) >= 10);
   });
+
+  test("without the password database a login gets 503 with Retry-After, a proven connection goes on", async () => {
+    await lab.edge.rpc("htable.delete", "parlance_fail", "127.0.0.1");
+    const phone = keep(await lab.alice());
+    await lab.stopDatabase();
+    const answer = await (await stream()).askAs(ALICE, poolRequest("INFO", "alice"));
+    assert.deepEqual([answer.status, answer.headers.get("retry-after")], [503, "5"]);
+    assert.equal((await phone.ask(poolRequest("INFO", "alice"))).status, 200);
+  });
 });

@@ -193,5 +193,22 @@ for (const variant of ["as shipped", "with the three lines"] as const) {
       client.end();
       await eventually("sip.closed", () => arrived.closed.some((c) => c.conid === request.conid));
     });
+
+    test("with no node connected neither the secret nor the text gets into the log", {
+      skip: !chat && "needs the three lines",
+    }, async () => {
+      const client = await sipStream("127.0.0.1", proxy.port);
+      await node?.stop();
+      assert.equal(
+        (await client.askAs(ALICE, poolRequest("INFO", "alice", { body: "confidential" }))).status,
+        503,
+      );
+      client.end();
+      const log = await proxy.log();
+      // The stock file logs warnings, so the log is not empty anyway.
+      assert.match(log, /WARNING/);
+      assert.doesNotMatch(log, /[0-9a-f]{64}/);
+      assert.equal(log.includes(Buffer.from("confidential").toString("base64")), false);
+    });
   });
 }

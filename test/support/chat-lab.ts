@@ -18,6 +18,8 @@ export const TOKEN = "0123456789abcdef0123456789abcdef";
 export interface ChatLab {
   readonly edge: LabEdge;
   readonly nodes: Map<string, EchoNode>;
+  /** Ends the database; Kamailio stays. */
+  stopDatabase(): Promise<void>;
   node(name: string): EchoNode;
   /** Starts a node that was stopped, on its port. */
   startNode(name: string): Promise<EchoNode>;
@@ -74,6 +76,7 @@ export async function startChatLab(names: readonly string[], peers?: readonly st
   const lab: ChatLab = {
     edge,
     nodes,
+    stopDatabase: () => database.stop(),
     node(name) {
       const node = nodes.get(name);
       if (node === undefined) throw new Error(`no node ${name}`);

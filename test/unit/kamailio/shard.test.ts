@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Shard } from "../../../kamailio/shard.ts";
+import { encodeAnswer, encodeCopies } from "../../../kamailio/batch.ts";
+import { type Load, Shard } from "../../../kamailio/shard.ts";
 import { aSession } from "../../support/sessions.ts";
 
 const many = Array.from({ length: 250 }, (_, index) => aSession("alice", index + 1));
@@ -8,9 +9,9 @@ const bob = aSession("bob", 900);
 const taken = (shard: Shard) => shard.take().copies.map(({ body, dialogs }) => `${body}×${dialogs.length}`);
 
 test("a large room is cut into calls of 100 copies, and a small one takes its turn in between", () => {
-  const shard = new Shard();
-  shard.addCopies("large", many, 1, 0);
-  shard.addCopies("small", [bob], 2, 0);
+  const shard = new Shard(120_000);
+  shard.addCopies("large", 7, many, 1, 0);
+  shard.addCopies("small", 10, [bob], 2, 0);
   assert.deepEqual(taken(shard), ["large×100"]);
   assert.deepEqual(taken(shard), ["small×1", "large×99"]);
   assert.deepEqual(taken(shard), ["large×51"]);
@@ -18,8 +19,8 @@ test("a large room is cut into calls of 100 copies, and a small one takes its tu
 });
 
 test("messages of one room never overtake each other", () => {
-  const shard = new Shard();
-  for (const body of ["one", "two", "three"]) shard.addCopies(body, many, 1, 0);
+  const shard = new Shard(120_000);
+  for (const body of ["one", "two", "three"]) shard.addCopies(body, 10, many, 1, 0);
   const order: string[] = [];
   while (!shard.empty) for (const copy of shard.take().copies) order.push(copy.body);
   assert.deepEqual(
@@ -29,9 +30,9 @@ test("messages of one room never overtake each other", () => {
 });
 
 test("replies and notices go before the rooms, answers with whatever leaves next", () => {
-  const shard = new Shard();
-  shard.addCopies("room", [bob], 1, 0);
-  shard.addCopies("reply", [bob], 0, 0);
+  const shard = new Shard(120_000);
+  shard.addCopies("room", 10, [bob], 1, 0);
+  shard.addCopies("reply", 10, [bob], 0, 0);
   shard.addAnswer({ index: 1, label: 2, answer: { status: 200, reason: "OK" }, onGone: undefined });
   const load = shard.take();
   assert.equal(load.answers.length, 1);
@@ -42,18 +43,65 @@ test("replies and notices go before the rooms, answers with whatever leaves next
 });
 
 test("a body too large to share a call travels alone", () => {
-  const shard = new Shard();
-  const large = "x".repeat(80_000);
-  shard.addCopies("small", [bob], 1, 0);
-  shard.addCopies(large, [bob], 2, 0);
+  const shard = new Shard(120_000);
+  const large = "x".repeat(109_000);
+  shard.addCopies("s".repeat(20_000), 20_002, [bob], 1, 0);
+  shard.addCopies(large, 109_002, [bob], 2, 0);
   assert.equal(shard.take().copies.length, 1);
   assert.equal(shard.take().copies[0]?.body, large);
   assert.ok(shard.empty);
 });
 
+const callBytes = (load: Load) =>
+  JSON.stringify({
+    answers: load.answers.map(encodeAnswer),
+    copies: load.copies.map(({ body, dialogs }) => ({ body, dialogs: encodeCopies(dialogs) })),
+  }).length;
+
+test("no call is longer than Kamailio can read, whatever names clients choose and whatever they write", () => {
+  const long = {
+    callId: "\\".repeat(256),
+    remoteTag: "t".repeat(256),
+    remoteTarget: `sip:${"c".repeat(500)}`,
+  };
+  const dialogs = Array.from({ length: 90 }, (_, index) => {
+    const plain = aSession("alice", index + 1).state;
+    return aSession("alice", index + 1, { state: { ...plain, ...long } });
+  });
+  const shard = new Shard(120_000);
+  const headers = [`Contact: <sip:${"x".repeat(900)}>`];
+  for (let label = 0; label < 300; label++)
+    shard.addAnswer({ index: 1, label, answer: { status: 200, reason: "OK", headers }, onGone: undefined });
+  for (let turn = 0; turn < 3; turn++) shard.addCopies('"'.repeat(50_000), 100_002, dialogs, turn, 0);
+  let copies = 0;
+  let answers = 0;
+  for (let call = 0; !shard.empty; call++) {
+    assert.ok(call < 200, "every call takes something with it");
+    const load = shard.take();
+    assert.ok(callBytes(load) < 120_000, `${callBytes(load)} bytes`);
+    copies += load.copies.reduce((sum, copy) => sum + copy.dialogs.length, 0);
+    answers += load.answers.length;
+  }
+  assert.deepEqual([answers, copies], [300, 270]);
+});
+
+test("a call never grows beyond what the edge reads, whatever the names of the dialogs", () => {
+  const shard = new Shard(20_000);
+  shard.addCopies("x".repeat(5_000), 5_002, many, 1, 0);
+  let copies = 0;
+  while (!shard.empty) {
+    const load = shard.take();
+    const lines = encodeCopies(load.copies.flatMap(({ dialogs }) => dialogs));
+    assert.ok(Buffer.byteLength(JSON.stringify({ body: load.copies[0]?.body, lines })) < 20_000);
+    copies += lines.length;
+  }
+  assert.equal(copies, many.length);
+  assert.ok(shard.isTooLarge(17_000));
+});
+
 test("what an edge does not take is bounded", () => {
-  const shard = new Shard();
+  const shard = new Shard(120_000);
   let added = 0;
-  while (added < 10_000 && shard.addCopies("more", many, 1, 0)) added += 1;
+  while (added < 10_000 && shard.addCopies("more", 10, many, 1, 0)) added += 1;
   assert.equal(added, 2_000);
 });
