@@ -117,8 +117,8 @@ export class Gateway {
   private onReply(reply: NegativeReply): void {
     for (const session of this.ports.sessions.onConnection(reply.edge, reply.start, reply.conid)) {
       const { state } = session;
-      if (state.callId !== reply.callId || state.localTag !== reply.ftag || state.remoteTag !== reply.ttag)
-        continue;
+      if (state.callId !== reply.callId || state.localTag !== reply.ftag) continue;
+      if (reply.ttag !== "" && state.remoteTag !== reply.ttag) continue; // 408: who is silent tells no tag
       this.inTurn(session, () => this.ports.attendance.end(session, "connection-lost", true));
     }
   }
