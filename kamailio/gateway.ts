@@ -192,7 +192,7 @@ export class Gateway {
     session.isSipe = /\bsipe\b/i.test(request.ua);
     // The client has been told 503 meanwhile: it knows nothing of this dialog.
     answer(ok, session, () =>
-      this.inTurn(session, () => this.ports.attendance.end(session, "signed-off", false)),
+      this.inTurn(session, () => this.ports.attendance.end(session, "signed-off", true)),
     );
   }
 
@@ -212,7 +212,7 @@ export class Gateway {
       return answer(NOT_HERE);
     }
     if (request.user !== session.user.uri) return answer({ status: 403, reason: "Not your dialog" });
-    const known = session.recall(request.method, request.cseq);
+    const known = session.recall(request.cseq);
     if (known === "old") return answer({ status: 500, reason: "CSeq is lower than one already seen" });
     if (known) return answer(await known, session);
     if (session.crowded) return answer(asAnswer("OVERLOADED"), session);
@@ -222,9 +222,11 @@ export class Gateway {
     const first = new Promise<Answer>((resolve) => {
       resolveFirst = resolve;
     });
-    session.remember(request.method, request.cseq, first);
+    session.remember(request.cseq, first);
     const answerOnce: Answering = (given) => {
-      if (given.status === 503) session.forgetAnswer(request.method, request.cseq); // free to be sent again
+      if (given.status === 503)
+        session.forgetAnswer(request.cseq); // free to be sent again
+      else session.remember(request.cseq, given);
       resolveFirst(given);
       answer(given, session);
     };
@@ -247,7 +249,8 @@ export class Gateway {
         return receive(session, request.body, startBeforeMs, this.ports.receiving, answer);
       }
       case "BYE":
-        await this.ports.attendance.end(session, "signed-off", false);
+        // Only a session that carried rooms is signed off: the end of a lookup says nothing of its endpoint.
+        await this.ports.attendance.end(session, "signed-off", session.purpose !== "pool");
         return answer({ status: 200, reason: "OK" });
       case "INVITE":
       case "UPDATE":

@@ -60,7 +60,9 @@ export function parseConfig(text: string, file: string): ConfigFile {
     throw new ConfigError("", `${file} is not YAML: ${syntax.message.split("\n")[0]}`, { cause: syntax });
   const result = configSchema.safeParse(document.toJS() ?? {});
   if (result.success) return result.data;
-  const issue = result.error.issues[0];
+  // A misspelt setting is missing too: its misspelling says more.
+  const { issues } = result.error;
+  const issue = issues.find(({ code }) => code === "unrecognized_keys") ?? issues[0];
   if (!issue) throw new ConfigError("", `${file} cannot be used`);
   const where = document.getIn(issue.path, true) as { range?: [number, number, number] } | undefined; // a YAML node, when there is one
   const line = where?.range ? ` (line ${lines.linePos(where.range[0]).line} of ${file})` : ` (${file})`;

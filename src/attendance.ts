@@ -169,9 +169,10 @@ export class Attendance {
 
   private place(session: Session, joined: JoinedHere): void {
     if (session.rooms.has(joined.room.id)) return;
-    session.rooms.set(joined.room.id, joined);
-    this.ports.fanout.enter(session, joined.room, joined.since);
-    this.ports.rosters.enter(session, joined.room, joined.mask);
+    // Heard before it is in the map of the session: nothing is sent in between, this is one turn of the loop.
+    const room = this.ports.fanout.enter(session, joined.room, joined.since);
+    session.rooms.set(room.id, { ...joined, room });
+    this.ports.rosters.enter(session, room, joined.mask);
   }
 
   private remove(session: Session, room: Room): void {

@@ -6,7 +6,7 @@ import { type DialogState, type Flow, firstCSeq, type Incarnation } from "./sip/
 /** Requests of one dialog that may wait for their turn; beyond it 503, so one client's flood stays its own. */
 const MAX_WAITING = 64;
 /** Answers kept per dialog: a client repeats only what it has not seen answered. */
-const MAX_ANSWERS = 32;
+const MAX_ANSWERS = 16;
 
 /** What a request got, kept to give a repeat of it the same. */
 export interface Answer {
@@ -50,7 +50,8 @@ export class Session implements OutgoingDialog, Recorder {
 
   private cseq: number;
   private remoteCSeq = 0;
-  private readonly answers = new Map<string, Answer | Promise<Answer>>();
+  /** By CSeq: no two requests of a dialog share one but the ACK and CANCEL that Kamailio keeps. */
+  private readonly answers = new Map<number, Answer | Promise<Answer>>();
   private tail: Promise<unknown> = Promise.resolve();
   private waiting = 0;
 
@@ -84,8 +85,8 @@ export class Session implements OutgoingDialog, Recorder {
    * Places a request in the dialog (RFC 3261 §12.2.2).
    * @returns the first answer for a repeat, "old" for a number lower than one already seen, undefined for a new request.
    */
-  recall(method: string, cseq: number): Answer | Promise<Answer> | "old" | undefined {
-    const known = this.answers.get(`${method} ${cseq}`);
+  recall(cseq: number): Answer | Promise<Answer> | "old" | undefined {
+    const known = this.answers.get(cseq);
     if (known) return known;
     if (cseq < this.remoteCSeq) return "old"; // the same number without an answer: it got a 503 and tries again
     this.remoteCSeq = cseq;
@@ -93,19 +94,16 @@ export class Session implements OutgoingDialog, Recorder {
   }
 
   /** Keeps the answer for repeats; the oldest is forgotten beyond the limit. */
-  remember(method: string, cseq: number, answer: Answer | Promise<Answer>): void {
-    this.answers.set(`${method} ${cseq}`, answer);
-    if (this.answers.size > MAX_ANSWERS) {
-      for (const oldest of this.answers.keys()) {
-        this.answers.delete(oldest);
-        break;
-      }
-    }
+  remember(cseq: number, answer: Answer | Promise<Answer>): void {
+    this.answers.set(cseq, answer);
+    if (this.answers.size <= MAX_ANSWERS) return;
+    const oldest = this.answers.keys().next();
+    if (!oldest.done) this.answers.delete(oldest.value);
   }
 
   /** A refusal for now (503) is no answer to keep: the client may send the same again. */
-  forgetAnswer(method: string, cseq: number): void {
-    this.answers.delete(`${method} ${cseq}`);
+  forgetAnswer(cseq: number): void {
+    this.answers.delete(cseq);
   }
 
   get crowded(): boolean {

@@ -46,18 +46,22 @@ export class Fanout {
     });
   }
 
-  /** The session hears the room from number `since` on. Not earlier than what this node has already delivered. */
-  enter(session: Session, room: Room, since: number): void {
+  /**
+   * The session hears the room from number `since` on. Not earlier than what this node has already delivered.
+   * @returns the room as this node knows it: one object for all its participants while nothing of it changes
+   */
+  enter(session: Session, room: Room, since: number): Room {
     const known = this.channels.get(room.id);
     if (known) {
-      known.room = room;
+      if (known.room.accessVersion !== room.accessVersion) known.room = room;
       known.channel.sessions.add(session);
-      return;
+      return known.room;
     }
     const channel = new RoomChannel(room.id, since);
     channel.sessions.add(session);
     this.idByUri.set(room.uri, room.id);
     this.channels.set(room.id, { room, channel, holeTimer: undefined });
+    return room;
   }
 
   /**

@@ -6,7 +6,14 @@ import { STALE } from "../../src/ports.ts";
 import { type Incarnation, newToken } from "../../src/sip/dialog.ts";
 import type { MysqlJournal } from "../../src/store/mysql/journal.ts";
 import type { Stores } from "../../src/store/mysql/stores.ts";
-import { dialogRecord, type MysqlLab, newScene, postEntry, recorder, startMysqlLab } from "../support/mysql.ts";
+import {
+  dialogRecord,
+  type MysqlLab,
+  newScene,
+  postEntry,
+  recorder,
+  startMysqlLab,
+} from "../support/mysql.ts";
 
 let lab: MysqlLab;
 let stores: Stores;
@@ -61,7 +68,10 @@ test("joining says the last message number of the moment, and joining again reco
   assert.ok(room && other);
   const by = recorder(alice);
   await journal.open(dialogRecord(by, me));
-  const [, joined] = await Promise.all([journal.post(postEntry(by, room, "one")), journal.join(by, entering(rooms))]);
+  const [, joined] = await Promise.all([
+    journal.post(postEntry(by, room, "one")),
+    journal.join(by, entering(rooms)),
+  ]);
   assert.deepEqual(joined, [1, 0]);
   await journal.post(postEntry(by, room, "two"));
   assert.deepEqual(await journal.join(by, entering([room])), [2]);

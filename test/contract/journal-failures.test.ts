@@ -1,16 +1,22 @@
 import assert from "node:assert/strict";
-import { type ChildProcess, spawn } from "node:child_process";
-import { once } from "node:events";
-import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 import { after, before, test } from "node:test";
-import { fileURLToPath } from "node:url";
 import { createConnection } from "mysql2/promise";
 import { ChatError } from "../../src/chat/errors.ts";
 import { STALE } from "../../src/ports.ts";
 import type { MysqlJournal } from "../../src/store/mysql/journal.ts";
 import { journalLockName } from "../../src/store/mysql/journal-connection.ts";
 import type { Stores } from "../../src/store/mysql/stores.ts";
-import { ask, dialogRecord, type MysqlLab, newScene, postEntry, recorder, startMysqlLab } from "../support/mysql.ts";
+import { startCutter } from "../support/commit-cutter.ts";
+import {
+  ask,
+  dialogRecord,
+  type MysqlLab,
+  newScene,
+  postEntry,
+  recorder,
+  startHolder,
+  startMysqlLab,
+} from "../support/mysql.ts";
 import { until } from "../support/until.ts";
 
 let lab: MysqlLab;
@@ -26,16 +32,6 @@ after(() => lab.stop());
 
 const isDown = (error: unknown) =>
   error instanceof ChatError && (error.code === "STORE_DOWN" || error.code === "OVERLOADED");
-
-async function child(...args: string[]): Promise<ChildProcess> {
-  const file = fileURLToPath(new URL("../support/journal-child.ts", import.meta.url));
-  const process_ = spawn(process.execPath, ["--import", "tsx", file, ...args], { stdio: ["ignore", "pipe", "inherit"] });
-  await Promise.race([
-    once(process_.stdout, "data"),
-    once(process_, "exit").then(() => Promise.reject(new Error("the child ended"))),
-  ]);
-  return process_;
-}
 
 /** The journal of its own that a test breaks, and a room. */
 async function newJournal() {
@@ -74,7 +70,8 @@ test("a deadlock with somebody else's transaction is retried and nothing is lost
         (error: { errno: number }) => assert.equal(error.errno, 1213),
       );
       await other.query("ROLLBACK");
-      for (const message of await Promise.all(posts)) assert.ok(message !== STALE && message.number === round);
+      for (const message of await Promise.all(posts))
+        assert.ok(message !== STALE && message.number === round);
     }
     assert.ok(victims > 0, "the flush was never the one rolled back");
   } finally {
@@ -91,8 +88,13 @@ test("a room that somebody keeps locked holds up only its own posts, which are r
     await other.query("START TRANSACTION");
     await other.query("SELECT id FROM room WHERE id = ? FOR UPDATE", [locked.id]);
     const began = performance.now();
-    const stuck = journal.post(postEntry(recorder(alice), locked, "stuck", { startBeforeMs: Date.now() + 1_500 }));
-    const refused = assert.rejects(stuck, (error) => error instanceof ChatError && /TOO_LATE|OVERLOADED/.test(error.code));
+    const stuck = journal.post(
+      postEntry(recorder(alice), locked, "stuck", { startBeforeMs: Date.now() + 1_500 }),
+    );
+    const refused = assert.rejects(
+      stuck,
+      (error) => error instanceof ChatError && /TOO_LATE|OVERLOADED/.test(error.code),
+    );
     let posted = 0;
     while (performance.now() - began < 3_000) {
       const message = await journal.post(postEntry(recorder(alice), free, "free"));
@@ -119,7 +121,7 @@ test("a node that was stopped in the middle of a transaction does not block its 
   const opener = stores.journal(dead);
   await opener.open(dialogRecord(by, dead));
   await opener.close();
-  const holder = await child("hold", `--url=${lab.url}`, `--incarnation=${dead}`, `--room=${room.id}`);
+  const holder = await startHolder(lab.url, dead, room.id);
   try {
     holder.kill("SIGSTOP");
     await stores.leases.release(dead); // as if its eight seconds were over
@@ -188,49 +190,6 @@ for (const committed of [true, false])
     }
   });
 
-/** Forwards to the database. A COMMIT for which it was told to cuts the connection: before it arrives, or before its answer does. */
-async function startCutter(target: URL, afterwards: boolean) {
-  let armed = false;
-  let cuts = 0;
-  const sockets = new Set<Socket>();
-  const server = createServer((client) => {
-    const upstream = connect(Number(target.port), target.hostname);
-    for (const socket of [client, upstream]) {
-      sockets.add(socket);
-      socket.on("error", () => {});
-      socket.on("close", () => {
-        client.destroy();
-        upstream.destroy();
-      });
-    }
-    let cutting = false;
-    client.on("data", (data) => {
-      if (armed && data.includes("COMMIT")) {
-        armed = false;
-        cuts += 1;
-        cutting = true;
-        if (!afterwards) return client.destroy();
-      }
-      upstream.write(data);
-    });
-    upstream.on("data", (data) => (cutting ? client.destroy() : client.write(data)));
-  });
-  server.listen(0, "127.0.0.1");
-  await once(server, "listening");
-  return {
-    port: (server.address() as AddressInfo).port, // it listens on TCP
-    cutNextCommit: () => {
-      armed = true;
-    },
-    cuts: () => cuts,
-    stop: async () => {
-      for (const socket of sockets) socket.destroy();
-      server.close();
-      await once(server, "close");
-    },
-  };
-}
-
 test("a hung database is STORE_DOWN within about two seconds for posts and reads, and works when it goes on", async () => {
   const { journal: own, alice, room } = await newJournal();
   await own.post(postEntry(recorder(alice), room, "before"));
@@ -238,7 +197,9 @@ test("a hung database is STORE_DOWN within about two seconds for posts and reads
   try {
     const began = performance.now();
     await Promise.all([
-      ...Array.from({ length: 20 }, () => assert.rejects(own.post(postEntry(recorder(alice), room, "lost")), isDown)),
+      ...Array.from({ length: 20 }, () =>
+        assert.rejects(own.post(postEntry(recorder(alice), room, "lost")), isDown),
+      ),
       assert.rejects(stores.messages.latest(room.id, 10, 10), isDown),
       assert.rejects(stores.rooms.find(room.domain, room.guid), isDown),
       assert.rejects(stores.users.find(alice.uri), isDown),

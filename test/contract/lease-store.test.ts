@@ -3,7 +3,14 @@ import { after, before, test } from "node:test";
 import type { Incarnation } from "../../src/sip/dialog.ts";
 import { SupersededError } from "../../src/store/mysql/flush-lock.ts";
 import type { Stores } from "../../src/store/mysql/stores.ts";
-import { dialogRecord, type MysqlLab, newScene, postEntry, recorder, startMysqlLab } from "../support/mysql.ts";
+import {
+  dialogRecord,
+  type MysqlLab,
+  newScene,
+  postEntry,
+  recorder,
+  startMysqlLab,
+} from "../support/mysql.ts";
 
 let lab: MysqlLab;
 let stores: Stores;
@@ -58,7 +65,9 @@ test("of many survivors exactly one takes a dead node, with all its dialogs, eac
     by,
     rooms.map((room) => ({ room, mask: 1 })),
   );
-  const survivors = await Promise.all(Array.from({ length: 8 }, (_, n) => stores.leases.begin(`survivor${n}`)));
+  const survivors = await Promise.all(
+    Array.from({ length: 8 }, (_, n) => stores.leases.begin(`survivor${n}`)),
+  );
   const early = await Promise.all(survivors.map((me) => stores.leases.take(dead, me)));
   assert.equal(early.includes(true), false, "the lease still runs");
   await lapse(dead);

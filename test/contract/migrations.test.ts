@@ -5,7 +5,13 @@ import { after, before, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { startStack } from "../../plugin/stack/stack.ts";
 import type { Stack } from "../../plugin/stack/stack-options.ts";
-import { migrate, readMigrations, requireSchema, SchemaError, statementsOf } from "../../src/store/mysql/migrate.ts";
+import {
+  migrate,
+  readMigrations,
+  requireSchema,
+  SchemaError,
+  statementsOf,
+} from "../../src/store/mysql/migrate.ts";
 import { ask } from "../support/mysql.ts";
 
 let stack: Stack;
@@ -47,11 +53,18 @@ test("processes that migrate at once apply each version exactly once", async () 
 
 test("a migration that was interrupted goes on where it stopped", async () => {
   const next = versions.length + 1;
-  const statements = ["CREATE TABLE trial (id INT NOT NULL)", "INSERT INTO trial VALUES (1)", "THIS IS NO SQL"];
+  const statements = [
+    "CREATE TABLE trial (id INT NOT NULL)",
+    "INSERT INTO trial VALUES (1)",
+    "THIS IS NO SQL",
+  ];
   const broken = [...all, { version: next, name: "trial", statements }];
   await assert.rejects(migrate(stack.mysqlUrl, broken));
   await assert.rejects(requireSchema(stack.mysqlUrl), SchemaError);
-  const mended = [...all, { version: next, name: "trial", statements: [...statements.slice(0, 2), "INSERT INTO trial VALUES (2)"] }];
+  const mended = [
+    ...all,
+    { version: next, name: "trial", statements: [...statements.slice(0, 2), "INSERT INTO trial VALUES (2)"] },
+  ];
   assert.deepEqual(await migrate(stack.mysqlUrl, mended), [next]);
   assert.deepEqual(await ask(stack.mysqlUrl, "SELECT id FROM trial ORDER BY id"), [{ id: 1 }, { id: 2 }]);
 });
@@ -66,5 +79,8 @@ test("a schema newer than the program is refused and left alone", async () => {
 });
 
 test("statements end at a semicolon at the end of a line, not inside a line", () => {
-  assert.deepEqual(statementsOf("-- a; comment\nSELECT ';' AS x;\n\nSELECT\n  2;\n"), ["SELECT ';' AS x", "SELECT\n  2"]);
+  assert.deepEqual(statementsOf("-- a; comment\nSELECT ';' AS x;\n\nSELECT\n  2;\n"), [
+    "SELECT ';' AS x",
+    "SELECT\n  2",
+  ]);
 });

@@ -75,7 +75,9 @@ test("a secret room appears in no search of an outsider, whatever is asked for",
     { words: "secret", inDescription: true },
   ])
     assert.deepEqual(await stores.rooms.search(query, stranger, 999), []);
-  assert.deepEqual(names(await stores.rooms.search({ ...all, words: "secret" }, member, 999)), ["Everybody secret enabled"]);
+  assert.deepEqual(names(await stores.rooms.search({ ...all, words: "secret" }, member, 999)), [
+    "Everybody secret enabled",
+  ]);
 });
 
 test("a secret room and a room that does not exist cost an outsider's look the same statements", async () => {
@@ -101,7 +103,8 @@ test("words must all match, without regard to case, and what is special in a pat
   assert.deepEqual(await search("OPEN everybody"), ["Everybody open enabled"]);
   assert.deepEqual(await search("open closed"), []);
   assert.equal((await search("100%", true)).length, 3);
-  for (const nothing of ["%", "_", "\\", "'", "' OR 1=1 -- ", "100%"]) assert.deepEqual(await search(nothing), []);
+  for (const nothing of ["%", "_", "\\", "'", "' OR 1=1 -- ", "100%"])
+    assert.deepEqual(await search(nothing), []);
   assert.equal((await stores.rooms.search(all, member, 2)).length, 2);
 });
 
@@ -123,7 +126,8 @@ test("a right that is taken away is gone at the next look, and the room has a ne
   assert.equal(seen?.accessVersion, room.accessVersion + 1);
   assert.equal((await stores.rooms.access([room], member))[0]?.member, false);
   await admin.addRole(room.id, member.uri, "member");
-  const versions = async () => (await stores.rooms.byIds([...rooms.values()].map(({ id }) => id))).map((r) => r.accessVersion);
+  const versions = async () =>
+    (await stores.rooms.byIds([...rooms.values()].map(({ id }) => id))).map((r) => r.accessVersion);
   const before = await versions();
   await admin.changeCategory("Everybody", { denied: [denied.uri, member.uri], fileUpload: true });
   assert.deepEqual(
@@ -163,18 +167,25 @@ test("names are unique among the rooms of a domain and the categories, also for 
     admin.addCategory({ name: "Twin" }),
   ]);
   assert.equal(both.filter(({ status }) => status === "fulfilled").length, 1);
-  assert.equal((await admin.changeRoom("Group open enabled", { name: "GROUP open enabled" })).name, "GROUP open enabled");
+  assert.equal(
+    (await admin.changeRoom("Group open enabled", { name: "GROUP open enabled" })).name,
+    "GROUP open enabled",
+  );
 });
 
 test("roles are given only to those whom the category allows", async () => {
   const room = "Everybody open disabled";
-  const refused = (code: string) => (error: unknown) => error instanceof AdministrationError && error.code === code;
+  const refused = (code: string) => (error: unknown) =>
+    error instanceof AdministrationError && error.code === code;
   await assert.rejects(admin.addRole(room, denied.uri, "member"), refused("OUT_OF_SCOPE"));
   await assert.rejects(admin.addRole(room, "sip:nobody@example.com", "member"), refused("NOT_FOUND"));
   await assert.rejects(admin.addRole("No such room", stranger.uri, "member"), refused("NOT_FOUND"));
   await assert.rejects(admin.addRole("Group secret enabled", stranger.uri, "presenter"), refused("INVALID"));
   const version = (await admin.addRole("Group secret enabled", "ma-grp:1", "member")).accessVersion;
-  assert.equal((await admin.addRole("Group secret enabled", "ma-grp:1", "member")).accessVersion, version + 1);
+  assert.equal(
+    (await admin.addRole("Group secret enabled", "ma-grp:1", "member")).accessVersion,
+    version + 1,
+  );
   assert.equal(names(await stores.rooms.search(all, groupie, 999)).includes("Group secret enabled"), true);
 });
 

@@ -183,7 +183,7 @@ test("getinv is answered, and a command nobody knows gets a well-formed refusal"
   const alice = await lab.signedIn("alice");
   const none = await alice.getInvitations();
   assert.deepEqual([none.code, none.invitations], [200, []]);
-  for (const name of ["chandelete", "usrsrch", "getuinfo", "constructor", "toString", "x-1"]) {
+  for (const name of ["chandelete", "usrsrch", "getuinfo", "constructor", "tostring", "x-1"]) {
     const reply = await alice.command(name);
     assert.deepEqual([reply.name, reply.code], [name, 501]);
     assert.match(reply.text, new RegExp(`^ERROR_MSG_NOT_SUPPORTED: ${name}$`));

@@ -1,6 +1,6 @@
 import { parseArgs } from "node:util";
-import { migrate } from "../../src/store/mysql/migrate.ts";
 import { openJournalConnection } from "../../src/store/mysql/journal-connection.ts";
+import { migrate } from "../../src/store/mysql/migrate.ts";
 
 /** Separate processes for tests of the store: `migrate`, or `hold` a room's lock in the middle of a journal transaction. */
 const { values, positionals } = parseArgs({

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { randomUUID } from "node:crypto";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parse, stringify } from "yaml";
@@ -10,6 +11,8 @@ import { saveSubscribers } from "../../plugin/stack/subscribers.ts";
 import type { Privacy, RoomType } from "../../src/chat/room.ts";
 import { type Administration, openAdministration } from "../../src/store/mysql/administration.ts";
 import { Database, type Value } from "../../src/store/mysql/database.ts";
+import { sipStream } from "./sip-lines.ts";
+import { until } from "./until.ts";
 
 /** Generous: the machine may be busy, and nothing here measures speed. */
 export const LAB_TIMEOUT_MS = 20_000;
@@ -63,6 +66,8 @@ export interface Lab {
   recorded(room: string): Promise<RecordedEvent[]>;
   /** Changes parlance.yaml of a node and starts that node again. */
   configure(node: string, settings: LabSettings): Promise<void>;
+  /** Starts a process again and returns when a request gets through to a node. */
+  restart(name: string): Promise<void>;
   log(name: string): string;
   /** Signs everybody off and fails when any client was sent what no client may be sent. */
   clearAway(): Promise<void>;
@@ -182,6 +187,11 @@ function labOn(stack: Stack, database: Database, administration: Administration)
         config[section] = { ...config[section], ...values };
       writeFileSync(file, stringify(config));
       await stack.restart(node);
+      await untilServed(stack);
+    },
+    async restart(name) {
+      await stack.restart(name);
+      await untilServed(stack);
     },
     log: (name) => readFileSync(join(stack.stateDir, "log", `${name}.log`), "utf8"),
     async clearAway() {
@@ -197,6 +207,30 @@ function labOn(stack: Stack, database: Database, administration: Administration)
     },
   };
   return lab;
+}
+
+/** A node answers as soon as it runs; Kamailio finds it again a little later, and answers 503 until then. */
+async function untilServed(stack: Stack): Promise<void> {
+  const phone = await sipStream("127.0.0.1", stack.ports.sip);
+  const address = `sip:served@${stack.domain}`;
+  try {
+    await saveSubscribers(stack.edgeMysqlUrl, [
+      { username: "served", domain: stack.domain, password: "served" },
+    ]);
+    await until("a node answers through Kamailio", async () => {
+      const callId = randomUUID();
+      const request = {
+        method: "OPTIONS",
+        uri: stack.poolUri,
+        from: `<${address}>;tag=1`,
+        to: `<${stack.poolUri}>`,
+      };
+      const account = { username: `served@${stack.domain}`, password: "served" };
+      return (await phone.askAs(account, { ...request, callId, cseq: 1 })).status === 200;
+    });
+  } finally {
+    phone.end();
+  }
 }
 
 function recordedEvent(body: {

@@ -1,4 +1,7 @@
+import { type ChildProcess, spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
+import { once } from "node:events";
+import { fileURLToPath } from "node:url";
 import { createConnection } from "mysql2/promise";
 import { startStack } from "../../plugin/stack/stack.ts";
 import type { Stack } from "../../plugin/stack/stack-options.ts";
@@ -137,4 +140,22 @@ export async function ask<Row>(url: string, sql: string): Promise<Row[]> {
   } finally {
     connection.destroy();
   }
+}
+
+/** Another process that holds a journal's connection and a room's lock in the middle of a transaction; returns once it does. */
+export async function startHolder(
+  url: string,
+  incarnation: Incarnation,
+  roomId: number,
+): Promise<ChildProcess> {
+  const file = fileURLToPath(new URL("./journal-child.ts", import.meta.url));
+  const args = ["hold", `--url=${url}`, `--incarnation=${incarnation}`, `--room=${roomId}`];
+  const holder = spawn(process.execPath, ["--import", "tsx", file, ...args], {
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  await Promise.race([
+    once(holder.stdout, "data"),
+    once(holder, "exit").then(() => Promise.reject(new Error("the process that should hold the lock ended"))),
+  ]);
+  return holder;
 }

@@ -34,7 +34,11 @@ export async function witnesses(room: string, speaker: XccosEndpoint, listener: 
     async unharmed(after) {
       said += 1;
       const text = `${ORDINARY} ${said}`;
-      assert.equal(await speaker.post(room, text, { timeoutMs: LAB_TIMEOUT_MS }), 200, `post after: ${after}`);
+      assert.equal(
+        await speaker.post(room, text, { timeoutMs: LAB_TIMEOUT_MS }),
+        200,
+        `post after: ${after}`,
+      );
       for (const endpoint of [speaker, listener]) {
         const copy = await endpoint.waitForMessage((message) => message.text === text, LAB_TIMEOUT_MS);
         if (last !== undefined) assert.equal(copy.chatId, last + 1, `something was stored by: ${after}`);

@@ -92,3 +92,11 @@ export function roomsOf(entry: Entry): number[] {
   if (entry.kind === "part") return entry.rooms.map(({ id }) => id);
   return [];
 }
+
+/** Digits without leading zeros. @returns undefined when it is no number below `bound` */
+export function decimal(value: string, bound: bigint): string | undefined {
+  if (!/^\d{1,40}$/.test(value)) return undefined;
+  if (value.length < 10 && (value.length === 1 || value[0] !== "0")) return value;
+  const number = BigInt(value);
+  return number < bound ? number.toString() : undefined;
+}

@@ -6,10 +6,10 @@ import { eventIds } from "./event-ids.ts";
 import { flush, UnknownOutcomeError } from "./flush.ts";
 import { SupersededError } from "./flush-lock.ts";
 import type { FlushWrites } from "./flush-state.ts";
+import { type Verdict, verdictOf } from "./flush-verdict.ts";
 import { type JournalConnection, openJournalConnection } from "./journal-connection.ts";
-import type { Entry, Kind, Outcomes, Work } from "./journal-entry.ts";
+import { decimal, type Entry, type Kind, type Outcomes, type Work } from "./journal-entry.ts";
 import { JournalQueue } from "./journal-queue.ts";
-import { refusalOf, StoreError, troubleOf } from "./store-error.ts";
 
 export interface JournalOptions {
   readonly url: string;
@@ -23,7 +23,6 @@ export interface JournalOptions {
   readonly nowMs?: () => number;
 }
 
-const MAX_ATTEMPTS = 6;
 /** After a connection lost in COMMIT, the time to find out what became of it. */
 const READ_BACK_MS = 1_000;
 /** Entries whose rooms somebody else keeps locked: they are tried again until they have waited for this long. */
@@ -95,11 +94,6 @@ export class MysqlJournal implements Journal {
     return this.#enqueue("adopt", { by, from });
   }
 
-  /** Entries that wait. */
-  get waiting(): number {
-    return this.#queue.length;
-  }
-
   /** Takes nothing more, finishes what waits, and ends the connection. */
   async close(): Promise<void> {
     this.#closed = true;
@@ -132,7 +126,7 @@ export class MysqlJournal implements Journal {
       }
     } catch (error) {
       // Not foreseen: nobody may be left waiting for an answer.
-      for (const entry of this.#queue.takeAll()) entry.reject(asError(error));
+      refuseAll(this.#queue.takeAll(), asError(error));
     } finally {
       this.#running = undefined;
     }
@@ -191,44 +185,34 @@ export class MysqlJournal implements Journal {
     }
   }
 
-  /** Decides about a batch of which nothing is stored, or nobody knows. */
+  /** Deals with a batch of which nothing is stored, or nobody knows. */
   async #afterFailure(error: Error, batch: readonly Entry[], attempt: number): Promise<Entry[] | "again"> {
-    const refuse = (refusal: Error): Entry[] => {
-      for (const entry of batch) entry.reject(refusal);
-      return [];
-    };
-    if (error instanceof SupersededError) {
-      this.#stop();
-      return refuse(error);
+    const verdict = this.#verdict(error, attempt);
+    switch (verdict.next) {
+      case "again":
+        if (verdict.change === "skip-locked") this.#skipLocked = true;
+        if (verdict.change === "look-up-keys") this.#lookUps = FLUSHES_WITH_LOOK_UP;
+        return "again";
+      case "bisect":
+        return this.#bisect(batch, error);
+      case "stop":
+        this.#stop();
+        refuseAll(batch, error);
+        return [];
+      case "refuse":
+        refuseAll(batch, verdict.refusal);
+        if (verdict.away) refuseAll(this.#queue.takeAll(), verdict.refusal);
+        return [];
     }
-    if (error instanceof UnknownOutcomeError) {
-      if (this.#unsettled === undefined)
-        return attempt < MAX_ATTEMPTS ? "again" : refuse(refusalOf(error.cause));
-      this.#unsettled.refused = true;
-      this.#refuseWaiting();
-      return refuse(new ChatError("STORE_DOWN", { cause: error.cause }));
-    }
-    const trouble =
-      error instanceof StoreError ? troubleOf(error) : error instanceof RangeError ? "data" : "other";
-    if (trouble === "deadlock" && attempt < MAX_ATTEMPTS) return "again";
-    if (trouble === "lock-timeout" && attempt < MAX_ATTEMPTS) {
-      this.#skipLocked = true;
-      return "again";
-    }
-    if (trouble === "deadlock" || trouble === "lock-timeout")
-      return refuse(new ChatError("OVERLOADED", { cause: error }));
-    if (trouble === "unreachable") {
-      // A connection that died while nothing was asked of it says nothing about the server: a new one does.
-      if (attempt === 1 && this.#connection === undefined && !isTimeout(error)) return "again";
-      this.#refuseWaiting();
-      return refuse(refusalOf(error));
-    }
-    if (trouble === "duplicate" && attempt < 3) {
-      this.#lookUps = FLUSHES_WITH_LOOK_UP;
-      return "again";
-    }
-    if (trouble === "data" || trouble === "duplicate") return this.#bisect(batch, error);
-    return refuse(new ChatError("STORE_DOWN", { cause: error }));
+  }
+
+  #verdict(error: Error, attempt: number): Verdict {
+    if (!(error instanceof UnknownOutcomeError))
+      return verdictOf(error, attempt, this.#connection === undefined);
+    // Read back: it was not committed.
+    if (this.#unsettled === undefined) return verdictOf(asError(error.cause), attempt, true);
+    this.#unsettled.refused = true;
+    return { next: "refuse", refusal: new ChatError("STORE_DOWN", { cause: error.cause }), away: true };
   }
 
   /** Finds the entries that cannot be stored; the others commit, in their order. */
@@ -296,31 +280,16 @@ export class MysqlJournal implements Journal {
     if (eventIds.length > 0) this.#options.waker?.announce(eventIds);
   }
 
-  /** The database is away: whoever waits longer would only hear the same later. */
-  #refuseWaiting(): void {
-    for (const entry of this.#queue.takeAll()) entry.reject(new ChatError("STORE_DOWN"));
-  }
-
   #stop(): void {
     if (this.#superseded) return;
     this.#superseded = true;
-    for (const entry of this.#queue.takeAll()) entry.reject(new SupersededError(this.#options.incarnation));
+    refuseAll(this.#queue.takeAll(), new SupersededError(this.#options.incarnation));
     this.#options.onSuperseded?.();
   }
 }
 
-/** Digits without leading zeros. @returns undefined when it is no number below `bound` */
-function decimal(value: string, bound: bigint): string | undefined {
-  if (!/^\d{1,40}$/.test(value)) return undefined;
-  if (value.length < 10 && (value.length === 1 || value[0] !== "0")) return value;
-  const number = BigInt(value);
-  return number < bound ? number.toString() : undefined;
-}
-
-function isTimeout(error: Error): boolean {
-  return (
-    error instanceof StoreError && (error.code === "PROTOCOL_SEQUENCE_TIMEOUT" || error.code === "ETIMEDOUT")
-  );
+function refuseAll(entries: readonly Entry[], refusal: Error): void {
+  for (const entry of entries) entry.reject(refusal);
 }
 
 function asError(error: unknown): Error {

@@ -68,7 +68,11 @@ export class JobConsumer {
       removeOnComplete: { count: 0 },
       removeOnFail: { count: 0 },
     });
-    worker.on("error", () => undefined); // the connection tells its own troubles
+    worker.on("error", () => {
+      // The connection tells its own troubles. But while it is down, BullMQ's loop asks again at once, for ever and without a
+      // turn for anything else: no reconnect, no sweep. It must end here and now.
+      if (!this.#redis.raw.isReady && this.#worker === worker) void this.#discard(worker);
+    });
     worker.on("failed", () => {
       this.#failed++;
     });

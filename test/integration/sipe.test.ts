@@ -1,0 +1,65 @@
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { type Lab, openLab } from "../support/lab.ts";
+import { runSipeScenario } from "../support/sipe/scenario.ts";
+import type { ScenarioUser } from "../support/sipe/scenario-script.ts";
+
+let lab: Lab;
+
+before(async () => {
+  lab = await openLab({ users: ["alice", "bob"] });
+});
+after(() => lab?.close());
+
+function user(name: string, login?: string): ScenarioUser {
+  const { domain } = lab.stack;
+  return { user: name, domain, password: lab.password(name), ...(login === undefined ? {} : { login }) };
+}
+
+for (const transport of ["tcp", "tls"] as const) {
+  test(`two people with Pidgin SIPE meet, talk, leave and come back over ${transport}; the archive has every word once`, async () => {
+    const names = [`Lobby (${transport})`, `Back <office> & "co" (${transport})`] as const;
+    const [lobby, office] = names.map((name) => ({ name, members: ["alice", "bob"] }));
+    const rooms = [
+      { name: names[0], uri: await lab.addRoom(lobby ?? assert.fail()) },
+      { name: names[1], uri: await lab.addRoom(office ?? assert.fail()) },
+    ] as const;
+    const port = transport === "tls" ? lab.stack.ports.tls : lab.stack.ports.sip;
+    const said = await runSipeScenario({
+      host: "127.0.0.1",
+      port,
+      transport,
+      users: [user("alice"), user("bob", "bob")],
+      rooms,
+    });
+    assert.ok(said.length > 8);
+    for (const { uri } of rooms) {
+      const recorded = (await lab.recorded(uri)).filter(({ kind }) => kind === "CHAT");
+      assert.deepEqual(
+        recorded.map(({ actor, detail }) => ({ uri, author: actor, text: detail.text })),
+        said.filter((message) => message.uri === uri),
+        "exactly what was said, in the order it was said",
+      );
+      assert.deepEqual(
+        recorded.map(({ detail }) => detail.number),
+        recorded.map((_, index) => index + 1),
+      );
+    }
+    const coming = (await lab.recorded(rooms[0].uri)).filter(
+      ({ kind }) => kind === "JOIN" || kind === "PART",
+    );
+    assert.deepEqual(
+      coming.map(({ kind, actor, detail }) => [kind, actor, detail.reason]),
+      [
+        ["JOIN", lab.address("alice"), undefined],
+        ["JOIN", lab.address("bob"), undefined],
+        ["PART", lab.address("bob"), "left"],
+        ["JOIN", lab.address("bob"), undefined],
+        ["PART", lab.address("bob"), "signed-off"],
+        ["PART", lab.address("alice"), "signed-off"],
+      ],
+    );
+    const read = (await lab.recorded(rooms[0].uri)).filter(({ kind }) => kind === "BACKCHAT");
+    assert.equal(read.length, 3, "each of the three entries read the history");
+  });
+}
