@@ -4,6 +4,7 @@
 -- before anything is done: a malformed call has no effect.
 
 local cjson = require "cjson"
+local find = string.find
 
 -- A call larger than the read buffer of Kamailio never arrives, so these only bound the loops.
 local MAX_ANSWERS = 1000
@@ -45,9 +46,11 @@ end
 
 local function is_text(value, limit) return type(value) == "string" and #value <= (limit or math.huge) end
 
--- A header value or a part of a start line: no way to begin another line.
+-- A header value or a part of a start line: no way to begin another line. Plain searches: a pattern would take its time
+-- over each character.
 local function is_line(value)
-	return type(value) == "string" and not string.find(value, "[\r\n%z]")
+	return type(value) == "string" and not (find(value, "\r", 1, true) or find(value, "\n", 1, true)
+		or find(value, "\0", 1, true))
 end
 
 local function is_whole(value, low, high)
@@ -125,9 +128,10 @@ local function check_copies(copies)
 		total = total + #group.dialogs
 		if total > MAX_COPIES then return "copies: too many" end
 		for _, d in ipairs(group.dialogs) do
-			if not is_list(d, 8) or #d ~= 8 then return "copies: eight fields each" end
-			for _, i in ipairs({ 1, 2, 3, 4, 5, 7 }) do
-				if type(d[i]) ~= "string" then return "copies: text expected" end
+			if type(d) ~= "table" or #d ~= 8 then return "copies: eight fields each" end
+			if type(d[1]) ~= "string" or type(d[2]) ~= "string" or type(d[3]) ~= "string" or type(d[4]) ~= "string"
+				or type(d[5]) ~= "string" or type(d[7]) ~= "string" then
+				return "copies: text expected"
 			end
 			if not is_whole(d[6], 1, 2147483647) or not is_whole(d[8], 0, 2147483647) then return "copies: cseq or conid" end
 		end
@@ -242,23 +246,34 @@ function parlance_answer()
 	KSR.pv.seti("$var(parlance_code)", a[3])
 end
 
+-- What parlance.cfg wrote of a connection -> { next hop, local socket }, so that it is taken apart once.
+local paths, path_count = {}, 0
+local MAX_PATHS = 20000
+
+local function path_of(known)
+	local proto, remote, here = string.match(known, "^(%a+)|(.*)|(.*)$")
+	local over = (proto == "ws" and "tcp") or (proto == "wss" and "tls") or proto
+	if path_count >= MAX_PATHS then paths, path_count = {}, 0 end
+	path_count = path_count + 1
+	paths[known] = { nexthop = "sip:" .. remote .. ";transport=" .. proto, socket = over .. ":" .. here }
+	return paths[known]
+end
+
 -- The local socket to send from, or nil when there is no live connection of that number to that address.
 -- Remote and local address together name one connection: nothing can go into another one, nothing is dialled.
 local function socket_of(conid, nexthop)
 	-- Not by KSR.pv.get: it keeps every variable name it has ever seen, and each connection would be one.
 	local known = KSR.htable.sht_get("parlance_conn", tostring(conid))
 	if type(known) ~= "string" then return nil end
-	local proto, remote, here = string.match(known, "^(%a+)|(.*)|(.*)$")
-	if nexthop ~= "sip:" .. remote .. ";transport=" .. proto then return nil end
-	if KSR.tcpops.tcp_conid_state(conid) < 1 then return nil end
-	if proto == "ws" then proto = "tcp" elseif proto == "wss" then proto = "tls" end
-	return proto .. ":" .. here
+	local path = paths[known] or path_of(known)
+	if nexthop ~= path.nexthop or KSR.tcpops.tcp_conid_state(conid) < 1 then return nil end
+	return path.socket
 end
 
-local function send_copy(d, body)
+local function send_copy(d, socket, body)
 	local headers = "From: " .. d[3] .. "\r\nTo: " .. d[4] .. "\r\nCall-ID: " .. d[5] .. "\r\nCSeq: " .. d[6]
 		.. " INFO\r\nContact: " .. d[7] .. "\r\nContent-Type: text/plain\r\n"
-	return KSR.tm.t_uac_send("INFO", d[1], d[2], d.socket, headers, body) >= 0
+	return KSR.tm.t_uac_send("INFO", d[1], d[2], socket, headers, body) >= 0
 end
 
 -- Nobody hears of an INFO without an answer unless it is remembered, which costs as much as sending it. So every 256th of a
@@ -277,16 +292,16 @@ function parlance_close()
 			if not is_line(d[1] .. d[2] .. d[3] .. d[4] .. d[5] .. d[7]) then
 				refused = refused + 1
 			else
-				d.socket = ""
-				if d[8] ~= 0 then d.socket = socket_of(d[8], d[2]) end
-				if d.socket == nil then
+				local socket = ""
+				if d[8] ~= 0 then socket = socket_of(d[8], d[2]) end
+				if socket == nil then
 					if not seen[d[8]] then
 						seen[d[8]] = true
 						dead[#dead + 1] = d[8]
 					end
 				else
 					if d[6] % 256 == 1 then watch(d) end
-					if send_copy(d, group.body) then sent = sent + 1 else failed = failed + 1 end
+					if send_copy(d, socket, group.body) then sent = sent + 1 else failed = failed + 1 end
 				end
 			end
 		end

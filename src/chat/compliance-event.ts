@@ -48,23 +48,40 @@ export interface ComplianceEvent {
 
 /**
  * The canonical body: JSON, UTF-8, keys sorted at every level, no blanks, integers only (after RFC 8785), text exactly
- * as it was posted. Equal events give equal bytes on every machine.
+ * as it was posted. Equal events give equal bytes on every machine. The same as `canonicalJson` of these members, which are
+ * written in their order here because this is done for every post.
  */
 export function canonicalBody(event: ComplianceEvent): string {
-  const { kind, ...detail } = event.fact;
-  return canonicalJson({
-    v: 1,
+  const { user, room, fact } = event;
+  return JSON.stringify({
+    actor: { email: user.email, id: user.id, name: user.displayName, uri: user.uri },
+    at: event.atMs,
+    detail: detailOf(fact),
     eventId: event.eventId,
+    kind: fact.kind,
+    node: event.node,
+    room: { id: room.id, name: room.name, uri: room.uri },
+    session: event.session,
     stream: event.stream,
     streamSeq: event.streamSeq,
-    kind,
-    at: event.atMs,
-    node: event.node,
-    session: event.session,
-    room: { id: event.room.id, uri: event.room.uri, name: event.room.name },
-    actor: { id: event.user.id, uri: event.user.uri, name: event.user.displayName, email: event.user.email },
-    detail,
+    v: 1,
   });
+}
+
+function detailOf(fact: ComplianceFact): Record<string, unknown> {
+  switch (fact.kind) {
+    case "JOIN":
+      return {};
+    case "PART":
+      return { reason: fact.reason };
+    case "CHAT":
+    case "STORY":
+      return { alert: fact.alert, number: fact.number, rtf: fact.rtf, text: fact.text };
+    case "BACKCHAT":
+      return { count: fact.count, from: fact.from, limit: fact.limit, to: fact.to };
+    default:
+      return fact satisfies never;
+  }
 }
 
 /** JSON with sorted keys and no blanks. Lone surrogates are written as escapes, as JSON.stringify does. */

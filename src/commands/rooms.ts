@@ -6,14 +6,18 @@ import { travellingBytes } from "../xccos/travelling.ts";
 import type { CommandResult, Context } from "./context.ts";
 import { wireRoom } from "./wire-room.ts";
 
-const PRIVACY: Record<string, Room["privacy"]> = {
-  open: "open",
-  scoped: "closed",
-  closed: "closed",
-  private: "secret",
-  secret: "secret",
-};
-const TYPE: Record<string, Room["type"]> = { normal: "normal", auditorium: "auditorium" };
+// Maps, not objects: a client may well ask for "constructor".
+const PRIVACY = new Map<string, Room["privacy"]>([
+  ["open", "open"],
+  ["scoped", "closed"],
+  ["closed", "closed"],
+  ["private", "secret"],
+  ["secret", "secret"],
+]);
+const TYPE = new Map<string, Room["type"]>([
+  ["normal", "normal"],
+  ["auditorium", "auditorium"],
+]);
 
 /** The envelope around the rooms of a reply. */
 const AROUND_ROOMS_BYTES = 2_000;
@@ -28,8 +32,9 @@ export async function search(
     (filter) => filter !== undefined,
   );
   if (unsupported || command.disabled) throw new ChatError("NOT_SUPPORTED");
-  const privacy = command.visibility === undefined ? undefined : PRIVACY[command.visibility.toLowerCase()];
-  const type = command.behavior === undefined ? undefined : TYPE[command.behavior.toLowerCase()];
+  const privacy =
+    command.visibility === undefined ? undefined : PRIVACY.get(command.visibility.toLowerCase());
+  const type = command.behavior === undefined ? undefined : TYPE.get(command.behavior.toLowerCase());
   if ((command.visibility && !privacy) || (command.behavior && !type)) throw new ChatError("BAD_REQUEST");
   const query = {
     words: command.criteria,

@@ -10,12 +10,23 @@ import type { Envids } from "./envids.ts";
 /** Changes of this long reach a receiver as one notice, however many rooms they are in. */
 const GATHER_MS = 1_000;
 
-type Change = { readonly entered: Participant } | { readonly left: Aor };
+type News = { readonly entered: Participant } | { readonly left: Aor };
+
+/** `order` tells what came before whose arrival. */
+interface Change {
+  readonly order: number;
+  readonly news: News;
+}
 
 interface Gathered {
   readonly room: Room;
-  readonly changes: Map<Aor, Change>;
+  oldest: number;
+  /** Each user's, in order. */
+  readonly changes: Map<Aor, Change[]>;
 }
+
+/** Per session and room: everything up to this order was in the list the client got when it joined. */
+type Arrivals = Map<Session, Map<number, number>>;
 
 interface NoticePorts {
   readonly sender: SipSender;
@@ -30,22 +41,39 @@ export class RosterNotices {
   private readonly ports: NoticePorts;
   private pending = new Map<number, Gathered>();
   private timer: NodeJS.Timeout | undefined;
+  private order = 0;
+  private arrivals: Arrivals = new Map();
+  /** Those before the last flush: a change that is still being published may be older than they are. */
+  private earlierArrivals: Arrivals = new Map();
 
   constructor(ports: NoticePorts) {
     this.ports = ports;
   }
 
-  /** Entering after leaving within the gathering time, or the reverse, cancels out: receivers saw neither. */
-  add(room: Room, change: Change): void {
+  /** The place of a change in the order of all changes and arrivals; taken when it happens, not when it is told. */
+  nextOrder(): number {
+    this.order += 1;
+    return this.order;
+  }
+
+  /** This session's list of the room is made from now on: what happened before is in it. */
+  arrived(session: Session, roomId: number): void {
+    const rooms = this.arrivals.get(session);
+    if (rooms) rooms.set(roomId, this.order);
+    else this.arrivals.set(session, new Map([[roomId, this.order]]));
+  }
+
+  add(room: Room, news: News, order = this.nextOrder()): void {
     let gathered = this.pending.get(room.id);
     if (!gathered) {
-      gathered = { room, changes: new Map() };
+      gathered = { room, oldest: order, changes: new Map() };
       this.pending.set(room.id, gathered);
     }
-    const user = "entered" in change ? change.entered.user : change.left;
-    const earlier = gathered.changes.get(user);
-    if (earlier && "entered" in earlier !== "entered" in change) gathered.changes.delete(user);
-    else gathered.changes.set(user, change);
+    gathered.oldest = Math.min(gathered.oldest, order);
+    const user = "entered" in news ? news.entered.user : news.left;
+    const changes = gathered.changes.get(user);
+    if (changes) changes.push({ order, news });
+    else gathered.changes.set(user, [{ order, news }]);
     this.timer ??= setTimeout(() => this.flush(), GATHER_MS);
   }
 
@@ -57,6 +85,8 @@ export class RosterNotices {
   stop(): void {
     clearTimeout(this.timer);
     this.pending = new Map();
+    this.arrivals = new Map();
+    this.earlierArrivals = new Map();
   }
 
   private flush(): void {
@@ -64,8 +94,7 @@ export class RosterNotices {
     const pending = this.pending;
     this.pending = new Map();
     const roomsOf = new Map<Session, number[]>();
-    for (const [roomId, { changes }] of pending) {
-      if (changes.size === 0) continue;
+    for (const roomId of pending.keys()) {
       for (const session of this.ports.sessionsIn(roomId)) {
         if (!session.reachable) continue;
         const rooms = roomsOf.get(session);
@@ -74,9 +103,15 @@ export class RosterNotices {
       }
     }
     for (const [body, sessions] of this.bodies(roomsOf, pending)) this.ports.sender.send(body, sessions, 0);
+    this.earlierArrivals = this.arrivals;
+    this.arrivals = new Map();
   }
 
-  /** Receivers of the same news share one body; nobody is told of himself. */
+  private arrivalOf(session: Session, roomId: number): number {
+    return this.arrivals.get(session)?.get(roomId) ?? this.earlierArrivals.get(session)?.get(roomId) ?? 0;
+  }
+
+  /** Receivers of the same news share one body; nobody is told of himself, nor of what he found when he came. */
   private bodies(
     roomsOf: ReadonlyMap<Session, readonly number[]>,
     pending: ReadonlyMap<number, Gathered>,
@@ -85,10 +120,14 @@ export class RosterNotices {
     const bodiesByNews = new Map<string, readonly string[]>();
     for (const [session, roomIds] of roomsOf) {
       const isConcerned = roomIds.some((id) => pending.get(id)?.changes.has(session.user.uri));
-      const news = `${roomIds.join(",")}${isConcerned ? ` ${session.user.id}` : ""}`;
+      const isNew = roomIds.some((id) => this.arrivalOf(session, id) >= (pending.get(id)?.oldest ?? 0));
+      const news = `${roomIds.join(",")}${isConcerned ? ` ${session.user.id}` : ""}${isNew ? ` ${session.token}` : ""}`;
       let bodies = bodiesByNews.get(news);
       if (!bodies) {
-        bodies = this.encode(roomIds, pending, isConcerned ? session.user.uri : undefined);
+        bodies = this.encode(roomIds, pending, {
+          except: isConcerned ? session.user.uri : undefined,
+          arrival: (roomId) => this.arrivalOf(session, roomId),
+        });
         bodiesByNews.set(news, bodies);
       }
       for (const body of bodies) {
@@ -104,23 +143,35 @@ export class RosterNotices {
   private encode(
     roomIds: readonly number[],
     pending: ReadonlyMap<number, Gathered>,
-    except: Aor | undefined,
+    receiver: Receiver,
   ): string[] {
-    const notices = encodeNotices(roomIds, pending, except);
+    const notices = encodeNotices(roomIds, pending, receiver);
     if (notices === "") return [];
     if (roomIds.length > 1 && travellingBytes(notices) > this.ports.maxBytes) {
       const middle = Math.ceil(roomIds.length / 2);
       const halves = [roomIds.slice(0, middle), roomIds.slice(middle)];
-      return halves.flatMap((half) => this.encode(half, pending, except));
+      return halves.flatMap((half) => this.encode(half, pending, receiver));
     }
     return [encodeEnvelope(this.ports.envids.next(), notices)];
   }
 }
 
+interface Receiver {
+  readonly except: Aor | undefined;
+  readonly arrival: (roomId: number) => number;
+}
+
+/** What is left to tell: coming and going, or going and coming back, cancel out for who has seen neither. */
+function newsSince(changes: readonly Change[], arrival: number): News | undefined {
+  const since = changes.filter(({ order }) => order > arrival);
+  const [first, last] = [since[0]?.news, since.at(-1)?.news];
+  return first && last && "entered" in first === "entered" in last ? last : undefined;
+}
+
 function encodeNotices(
   roomIds: readonly number[],
   pending: ReadonlyMap<number, Gathered>,
-  except: Aor | undefined,
+  { except, arrival }: Receiver,
 ): string {
   const entered = new Map<
     Aor,
@@ -131,8 +182,9 @@ function encodeNotices(
     const gathered = pending.get(id);
     if (!gathered) continue;
     const gone: { uri: string }[] = [];
-    for (const [user, change] of gathered.changes) {
-      if (user === except) continue;
+    for (const [user, changes] of gathered.changes) {
+      const change = user === except ? undefined : newsSince(changes, arrival(id));
+      if (!change) continue;
       if ("left" in change) {
         gone.push({ uri: user });
         continue;

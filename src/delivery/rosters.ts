@@ -28,8 +28,8 @@ interface RosterPorts {
 }
 
 type Change =
-  | { readonly kind: "enter"; readonly room: Room; readonly participant: Participant }
-  | { readonly kind: "leave"; readonly room: Room; readonly user: Aor };
+  | { readonly kind: "enter"; readonly order: number; readonly room: Room; readonly participant: Participant }
+  | { readonly kind: "leave"; readonly order: number; readonly room: Room; readonly user: Aor };
 
 /** Who is in which room: this node's users from memory, the others' from published presence. */
 export class Rosters {
@@ -58,6 +58,7 @@ export class Rosters {
       this.rosters.set(room.id, roster);
     }
     roster.room = room;
+    this.ports.notices.arrived(session, room.id);
     const participant = { user: session.user.uri, name: session.user.displayName, mask };
     const known = roster.here.get(session.user.uri);
     if (known) {
@@ -66,7 +67,7 @@ export class Rosters {
       return;
     }
     roster.here.set(session.user.uri, { participant, endpoints: 1 });
-    this.change({ kind: "enter", room, participant });
+    this.change({ kind: "enter", order: this.ports.notices.nextOrder(), room, participant });
   }
 
   leave(session: Session, room: Room): void {
@@ -76,7 +77,7 @@ export class Rosters {
     known.endpoints -= 1;
     if (known.endpoints > 0) return;
     roster.here.delete(session.user.uri);
-    this.change({ kind: "leave", room, user: session.user.uri });
+    this.change({ kind: "leave", order: this.ports.notices.nextOrder(), room, user: session.user.uri });
   }
 
   /** Everybody in these rooms; for a large room undefined: its roster is not shown. */
@@ -175,10 +176,10 @@ export class Rosters {
     if (result?.elsewhere) return;
     if (change.kind === "enter") {
       this.ports.bus.publish({ kind: "entered", roomId: room.id, participant: change.participant, total });
-      if (!roster.large) this.ports.notices.add(room, { entered: change.participant });
+      if (!roster.large) this.ports.notices.add(room, { entered: change.participant }, change.order);
     } else {
       this.ports.bus.publish({ kind: "left", roomId: room.id, user: change.user, total });
-      if (!roster.large) this.ports.notices.add(room, { left: change.user });
+      if (!roster.large) this.ports.notices.add(room, { left: change.user }, change.order);
     }
   }
 }

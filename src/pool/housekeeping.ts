@@ -9,7 +9,11 @@ import type { Takeover } from "./takeover.ts";
 const AWAY_GRACE_MS = 30_000;
 const SWEEP_MS = 1_000;
 const TAKEOVER_LOOK_MS = 1_000;
-const CATCH_UP_MS = { withoutBus: 2_000, withBus: 10_000 };
+/** Looked at twice a second: without the bus a message is at most two seconds late. */
+const CATCH_UP_LOOK_MS = 500;
+const CATCH_UP_MS = { withoutBus: 1_500, withBus: 10_000 };
+/** Others come back to the bus later than this node: what they say until then reaches nobody. */
+const BUS_SETTLES_MS = 15_000;
 const REVIEW_MS = 2_000;
 const ROOMS_PER_REVIEW = 1_000;
 const CLEAN_UP_MS = 120_000;
@@ -39,12 +43,16 @@ export class Housekeeping {
   private readonly timers: NodeJS.Timeout[] = [];
   private readonly running = new Set<string>();
   private busConnected = false;
+  private busSettledMs = 0;
   private caughtUpMs = 0;
 
   constructor(ports: HousekeepingPorts) {
     this.ports = ports;
     ports.bus.onState((connected) => {
-      if (connected && !this.busConnected) this.caughtUpMs = Number.NEGATIVE_INFINITY; // compare at once
+      if (connected && !this.busConnected) {
+        this.caughtUpMs = Number.NEGATIVE_INFINITY; // compare at once
+        this.busSettledMs = ports.clock.monotonicMs() + BUS_SETTLES_MS;
+      }
       this.busConnected = connected;
     });
   }
@@ -56,10 +64,11 @@ export class Housekeeping {
     this.every(TAKEOVER_LOOK_MS, "looking for dead nodes", () => takeover.look());
     this.every(REVIEW_MS, "reviewing rights", () => this.review());
     this.every(CLEAN_UP_MS, "cleaning up", async () => void (await this.ports.cleanUp()));
-    this.every(500, "comparing rooms with the store", async () => {
-      const patience = this.busConnected ? CATCH_UP_MS.withBus : CATCH_UP_MS.withoutBus;
-      if (this.ports.clock.monotonicMs() - this.caughtUpMs < patience) return;
-      this.caughtUpMs = this.ports.clock.monotonicMs();
+    this.every(CATCH_UP_LOOK_MS, "comparing rooms with the store", async () => {
+      const nowMs = this.ports.clock.monotonicMs();
+      const settled = this.busConnected && nowMs > this.busSettledMs;
+      if (nowMs - this.caughtUpMs < (settled ? CATCH_UP_MS.withBus : CATCH_UP_MS.withoutBus)) return;
+      this.caughtUpMs = nowMs;
       await fanout.catchUp();
     });
   }

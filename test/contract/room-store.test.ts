@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { after, before, test } from "node:test";
-import { refusal } from "../../src/chat/role.ts";
+import { NO_ACCESS, refusal } from "../../src/chat/role.ts";
 import type { Room } from "../../src/chat/room.ts";
 import type { User } from "../../src/chat/user.ts";
 import { AdministrationError } from "../../src/store/mysql/administration-error.ts";
@@ -134,7 +134,10 @@ test("a right that is taken away is gone at the next look, and the room has a ne
     (await versions()).map((version, index) => version - (before[index] ?? 0)),
     [1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 0, 0],
   );
-  assert.equal((await stores.rooms.access([room], member))[0]?.inScope, false);
+  const [access] = await stores.rooms.access([room], member);
+  assert.deepEqual(access, NO_ACCESS, "denied wins over the role that is still there");
+  assert.equal((await stores.rooms.search(all, member, 999)).length, 0);
+  assert.equal((await stores.rooms.associations("member", member, 999)).length, 0);
   assert.equal((await stores.rooms.find(room.domain, room.guid))?.fileUpload, true);
 });
 

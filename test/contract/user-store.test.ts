@@ -3,8 +3,7 @@ import { after, before, test } from "node:test";
 import type { Aor } from "../../src/chat/user.ts";
 import { AdministrationError } from "../../src/store/mysql/administration-error.ts";
 import type { Stores } from "../../src/store/mysql/stores.ts";
-import { createSubscriberTable, saveSubscribers } from "../../src/store/mysql/subscribers.ts";
-import { ask, type MysqlLab, startMysqlLab } from "../support/mysql.ts";
+import { type MysqlLab, startMysqlLab } from "../support/mysql.ts";
 
 let lab: MysqlLab;
 let stores: Stores;
@@ -121,20 +120,4 @@ test("thousands of users, rooms and roles are added in a few statements", async 
     (await stores.rooms.associations("member", user, 10)).map(({ id }) => id),
     [first],
   );
-});
-
-test("a SIP account gets the digests Kamailio compares with, and never its password in clear", async () => {
-  await createSubscriberTable(stores.database);
-  await createSubscriberTable(stores.database);
-  const account = { username: "alice", domain: "example.com" };
-  await saveSubscribers(stores.database, [{ ...account, password: "old" }]);
-  await saveSubscribers(stores.database, [{ ...account, password: "secret" }]);
-  assert.deepEqual(await ask(lab.url, "SELECT username, domain, password, ha1, ha1b FROM subscriber"), [
-    {
-      ...account,
-      password: "",
-      ha1: "b1726872c344b6dc8365b774f8fd6412",
-      ha1b: "c79656e4f06dbae9fdf6727654273c65",
-    },
-  ]);
 });

@@ -166,6 +166,9 @@ test("two commands in an envelope are both answered, and of two posts each is on
   const infos = mallory.counts.infos;
   assert.equal((await mallory.sendInfo({ body: Buffer.from(envelope(twice)) })).status, 200);
   await until("two replies", () => mallory.counts.infos - infos >= 2);
+  // The client takes them for strangers, since it did not send the commands by its own method.
+  const strangers = mallory.watch.violations.splice(0);
+  assert.deepEqual(strangers, Array(2).fill("rpl:getservinfo: refers to no command of this client"));
   assert.equal(mallory.counts.infos - infos, 2);
   const room = await lab.addRoom({ name: "Pair", members: ["alice", "mallory"] });
   for (const endpoint of [mallory, others.speaker]) await endpoint.join(room);

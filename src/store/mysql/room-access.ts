@@ -10,7 +10,7 @@ interface BindingRow {
 
 /**
  * What binds principals to rooms, read in one statement that costs the same whatever it finds: roles by room, scope by
- * category. Nobody is in scope of a category that allows nobody; denied wins over allowed.
+ * category. Nobody is in scope of a category that allows nobody; denied wins over allowed, and over every role.
  */
 export async function readAccess(
   queries: Queries,
@@ -33,9 +33,9 @@ export async function readAccess(
   return rooms.map(({ id, categoryId }) => {
     const roles = words.get(`role:${id}`);
     const scope = words.get(`scope:${categoryId}`);
-    if (!roles && !scope) return NO_ACCESS;
+    if ((!roles && !scope) || scope?.has("denied")) return NO_ACCESS;
     return {
-      inScope: (scope?.has("allowed") ?? false) && !scope?.has("denied"),
+      inScope: scope?.has("allowed") ?? false,
       member: roles?.has("member") ?? false,
       manager: roles?.has("manager") ?? false,
       presenter: roles?.has("presenter") ?? false,
@@ -43,15 +43,17 @@ export async function readAccess(
   });
 }
 
-/** Categories in whose scope one of the principals is. */
-export async function categoriesInScope(
+/** Categories in whose scope one of the principals is, and those that deny one of them. */
+export async function categoriesAround(
   queries: Queries,
   principalIds: readonly number[],
-): Promise<number[]> {
-  const rows = await queries.rows<{ category_id: number }>(
-    "SELECT category_id FROM category_scope WHERE principal_id IN (?) AND scope IN ('allowed', 'denied') " +
-      "GROUP BY category_id HAVING SUM(scope = 'denied') = 0",
+): Promise<{ inScope: number[]; denied: number[] }> {
+  const rows = await queries.rows<{ category_id: number; denied: number }>(
+    "SELECT category_id, MAX(scope = 'denied') AS denied FROM category_scope " +
+      "WHERE principal_id IN (?) AND scope IN ('allowed', 'denied') GROUP BY category_id",
     [ids(principalIds)],
   );
-  return rows.map(({ category_id }) => category_id);
+  const idsOf = (denied: boolean) =>
+    rows.filter((row) => (Number(row.denied) === 1) === denied).map((row) => row.category_id);
+  return { inScope: idsOf(false), denied: idsOf(true) };
 }

@@ -3,7 +3,7 @@ import type { Room } from "../../chat/room.ts";
 import type { User } from "../../chat/user.ts";
 import type { RoomQuery, RoomStore } from "../../ports.ts";
 import { type Database, ids, limit, type Value } from "./database.ts";
-import { categoriesInScope, readAccess } from "./room-access.ts";
+import { categoriesAround, readAccess } from "./room-access.ts";
 import { ROOM_COLUMNS, type RoomRow, roomOf } from "./room-rows.ts";
 
 /** A GUID as rooms have it; anything else finds nothing and is not asked for. */
@@ -58,7 +58,7 @@ export class MysqlRoomStore implements RoomStore {
   }
 
   async search(query: RoomQuery, user: User, atMost: number): Promise<Room[]> {
-    const categories = await categoriesInScope(this.#database, user.principalIds);
+    const { inScope, denied } = await categoriesAround(this.#database, user.principalIds);
     const { sql, values } = conditions(query);
     const end = `ORDER BY name, id ${limit(atMost)}`;
     // Both halves are what role.ts calls "see": in scope of what is not secret, or bound to the room as member or manager.
@@ -66,17 +66,18 @@ export class MysqlRoomStore implements RoomStore {
       `(SELECT ${ROOM_COLUMNS} FROM room r JOIN category c ON c.id = r.category_id ` +
         `WHERE r.category_id IN (?) AND r.privacy IN ('open', 'closed') AND ${sql} ${end}) UNION ` +
         `(SELECT ${ROOM_COLUMNS} FROM room_role rr JOIN room r ON r.id = rr.room_id JOIN category c ON c.id = r.category_id ` +
-        `WHERE rr.principal_id IN (?) AND rr.role IN ('member', 'manager') AND ${sql} ${end}) ${end}`,
-      [ids(categories), ...values, ids(user.principalIds), ...values],
+        `WHERE rr.principal_id IN (?) AND rr.role IN ('member', 'manager') AND r.category_id NOT IN (?) AND ${sql} ${end}) ${end}`,
+      [ids(inScope), ...values, ids(user.principalIds), ids(denied), ...values],
     );
     return rows.map(roomOf);
   }
 
   async associations(role: "member" | "manager", user: User, atMost: number): Promise<Room[]> {
+    const { denied } = await categoriesAround(this.#database, user.principalIds);
     const rows = await this.#database.rows<RoomRow>(
       `SELECT DISTINCT ${ROOM_COLUMNS} FROM room_role rr JOIN room r ON r.id = rr.room_id JOIN category c ON c.id = r.category_id ` +
-        `WHERE rr.principal_id IN (?) AND rr.role = ? AND r.disabled = 0 ORDER BY name, id ${limit(atMost)}`,
-      [ids(user.principalIds), role],
+        `WHERE rr.principal_id IN (?) AND rr.role = ? AND r.disabled = 0 AND r.category_id NOT IN (?) ORDER BY name, id ${limit(atMost)}`,
+      [ids(user.principalIds), role, ids(denied)],
     );
     return rows.map(roomOf);
   }

@@ -12,6 +12,8 @@ export interface RedisSettings {
    * Limit of one command inside the client library itself. A consumer of jobs needs more than the 10 s its blocking command takes.
    */
   readonly libraryTimeoutMs?: number;
+  /** While the connection is down, commands given to `raw` wait for it (up to the library's limit) instead of being refused at once. */
+  readonly commandsWait?: boolean;
   /** Told of the first failure of each outage, not of every attempt, and of commands that Redis refuses. */
   readonly onTrouble?: (error: Error) => void;
 }
@@ -41,7 +43,7 @@ export class RedisConnection {
     this.#onTrouble = settings.onTrouble ?? (() => {});
     this.raw = createClient({
       url: settings.url,
-      disableOfflineQueue: true,
+      disableOfflineQueue: settings.commandsWait !== true,
       pingInterval: pingMs,
       commandOptions: { timeout: settings.libraryTimeoutMs ?? 5_000 },
       socket: {

@@ -26,7 +26,9 @@ export class JobConsumer {
     handler: (eventIds: readonly string[]) => Promise<void>,
     options: { concurrency?: number } = {},
   ) {
-    this.#redis = new RedisConnection({ ...settings, libraryTimeoutMs });
+    // BullMQ's loop asks again at once when it is refused: with a connection that refuses while it is down it would spin for ever,
+    // and nothing else of this process would get a turn, the reconnect included. So here, and only here, commands wait.
+    this.#redis = new RedisConnection({ ...settings, libraryTimeoutMs, commandsWait: true });
     this.#handler = handler;
     // Many, since each waits until its rows have moved together with those of others.
     this.#concurrency = options.concurrency ?? 256;
@@ -68,11 +70,7 @@ export class JobConsumer {
       removeOnComplete: { count: 0 },
       removeOnFail: { count: 0 },
     });
-    worker.on("error", () => {
-      // The connection tells its own troubles. But while it is down, BullMQ's loop asks again at once, for ever and without a
-      // turn for anything else: no reconnect, no sweep. It must end here and now.
-      if (!this.#redis.raw.isReady && this.#worker === worker) void this.#discard(worker);
-    });
+    worker.on("error", () => undefined); // the connection tells its own troubles
     worker.on("failed", () => {
       this.#failed++;
     });

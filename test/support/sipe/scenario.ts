@@ -138,6 +138,8 @@ async function leaveAndReturn(scenario: SipeScenario, alice: SipeClient, bob: Si
   await bob.join(uri);
   const said = [...SCENARIO_TEXTS, BOBS_ANSWER, IN_FIRST_ROOM, WHILE_AWAY];
   await expectTexts(bob, uri, away, said); // the history: everything once, oldest first
+  const back = await alice.waitForKind("user-joined", EVENT_TIMEOUT_MS, aliceSince);
+  assert.deepEqual([back.uri, back.who], [uri, bob.uri], "alice sees bob come back");
 
   const [aliceBack, bobBack] = [alice.mark(), bob.mark()];
   bob.say(uri, BACK_AGAIN);

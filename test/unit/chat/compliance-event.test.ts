@@ -1,0 +1,41 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import {
+  type ComplianceEvent,
+  type ComplianceFact,
+  canonicalBody,
+  canonicalJson,
+} from "../../../src/chat/compliance-event.ts";
+import type { Aor } from "../../../src/chat/user.ts";
+
+const event = (fact: ComplianceFact): ComplianceEvent => ({
+  eventId: "0".repeat(32),
+  stream: "room:7",
+  streamSeq: 12,
+  atMs: 1_795_395_600_123,
+  node: "n1",
+  session: "9f3a",
+  user: { id: 3, uri: "sip:ada@example.com" as Aor, displayName: 'Ada "A" Berg', email: null },
+  room: { id: 7, uri: "ma-chan://example.com/7", name: "FX\u2028Desk" },
+  fact,
+});
+
+const FACTS: readonly ComplianceFact[] = [
+  { kind: "JOIN" },
+  { kind: "PART", reason: "connection-lost" },
+  { kind: "CHAT", number: 9, alert: true, text: 'line 1\r\n"2" \\ \u{1F600} \ud800 \u0000', rtf: null },
+  { kind: "STORY", number: 10, alert: false, text: "[STORY]", rtf: "{\\rtf1}" },
+  { kind: "BACKCHAT", from: 1, to: 30, count: 30, limit: 30 },
+];
+
+for (const fact of FACTS) {
+  test(`the body of ${fact.kind} is canonical: sorted keys, no blanks, the same whatever the order it was made in`, () => {
+    const body = canonicalBody(event(fact));
+    assert.equal(body, canonicalJson(JSON.parse(body)));
+    const { kind, ...detail } = fact;
+    const parsed = JSON.parse(body);
+    assert.deepEqual(parsed.detail, detail);
+    assert.equal(parsed.kind, kind);
+    assert.deepEqual(Object.keys(parsed), [...Object.keys(parsed)].sort());
+  });
+}
