@@ -1,7 +1,16 @@
 import { z } from "zod";
 import type { OutgoingDialog } from "../src/ports.ts";
+import type { Answer } from "../src/session.ts";
 import type { Flow } from "../src/sip/dialog.ts";
-import type { PendingAnswer } from "./shard.ts";
+
+/** An answer to a suspended transaction, on its way to Kamailio. */
+export interface PendingAnswer {
+  readonly index: number;
+  readonly label: number;
+  readonly answer: Answer;
+  /** Called when the transaction no longer existed: the client has been told 503. */
+  readonly onGone: (() => void) | undefined;
+}
 
 /** What Kamailio says to a batch. `dead` are connections that are gone, `gone` transactions that no longer exist. */
 export const batchResult = z.object({

@@ -3,10 +3,10 @@ import type { Clock, OutgoingDialog } from "../src/ports.ts";
 import type { Answer } from "../src/session.ts";
 import type { Incarnation } from "../src/sip/dialog.ts";
 import { travellingBytes } from "../src/xccos/travelling.ts";
-import { batchResult, encodeAnswer, encodeCopies } from "./batch.ts";
+import { batchResult, encodeAnswer, encodeCopies, type PendingAnswer } from "./batch.ts";
 import type { BatchClient } from "./jsonrpc/client.ts";
 import { RemoteError } from "./jsonrpc/errors.ts";
-import { type Load, type PendingAnswer, Shard } from "./shard.ts";
+import { type Load, Shard } from "./shard.ts";
 
 const CALL_TIMEOUT_MS = 5_000;
 const PING_MS = 2_000;

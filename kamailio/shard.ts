@@ -1,15 +1,5 @@
 import type { OutgoingDialog } from "../src/ports.ts";
-import type { Answer } from "../src/session.ts";
-import { answerBytes, copyBytes } from "./batch.ts";
-
-/** An answer to a suspended transaction, on its way to Kamailio. */
-export interface PendingAnswer {
-  readonly index: number;
-  readonly label: number;
-  readonly answer: Answer;
-  /** Called when the transaction no longer existed: the client has been told 503. */
-  readonly onGone: (() => void) | undefined;
-}
+import { answerBytes, copyBytes, type PendingAnswer } from "./batch.ts";
 
 interface Job {
   readonly body: string;

@@ -1,7 +1,6 @@
-import { EdgeLink } from "../kamailio/edge-link.ts";
+import type { EdgeLink } from "../kamailio/edge-link.ts";
 import { Gateway } from "../kamailio/gateway.ts";
 import { InfoSender } from "../kamailio/info-sender.ts";
-import { BatchClient } from "../kamailio/jsonrpc/client.ts";
 import { NotificationServer } from "../kamailio/jsonrpc/server.ts";
 import { Attendance } from "../src/attendance.ts";
 import type { Services } from "../src/commands/context.ts";
@@ -25,6 +24,7 @@ import { RedisTransport } from "../src/store/redis/redis-transport.ts";
 import { createMetrics, type Logger } from "../src/telemetry.ts";
 import { formatCategoryUri } from "../src/xccos/uri.ts";
 import type { Config } from "./config.ts";
+import { makeEdge } from "./wire-edge.ts";
 
 const clock: Clock = { nowMs: () => Date.now(), monotonicMs: () => performance.now() };
 
@@ -149,35 +149,8 @@ export async function startNode(config: Config, log: Logger, onLost: (why: strin
       log.warn({ why }, "dropped a frame on the link");
     },
   });
-  for (const edge of config.link.edges) {
-    const { hostname, port } = new URL(edge.control);
-    const local = edge["local-address"] === undefined ? {} : { localAddress: edge["local-address"] };
-    const client = () =>
-      new BatchClient({
-        host: hostname,
-        port: Number(port || 80),
-        path: "/parlance",
-        key: config.key,
-        ...local,
-      });
-    edges.set(
-      edge.name,
-      new EdgeLink({
-        name: edge.name,
-        node: config.node.name,
-        clients: Array.from({ length: edge.sockets }, client),
-        maxCallBytes: edge["max-call"],
-        clock,
-        maySpeak,
-        onStart: (start) => gateway.onEdgeStart(edge.name, start),
-        onDead: (start, conid) => gateway.onClosed(edge.name, start, conid),
-        onOverflow: (given) => {
-          for (const { flow } of given) gateway.onClosed(flow.edge, flow.edgeStart, flow.conid);
-        },
-        onError,
-      }),
-    );
-  }
+  for (const edge of config.link.edges)
+    edges.set(edge.name, makeEdge(edge, config, gateway, { clock, maySpeak, onError }));
   const link = new NotificationServer({
     host: config.node.listen.host,
     port: config.node.listen.port,

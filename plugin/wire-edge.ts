@@ -1,0 +1,38 @@
+import { EdgeLink, type EdgeLinkPorts } from "../kamailio/edge-link.ts";
+import type { Gateway } from "../kamailio/gateway.ts";
+import { BatchClient } from "../kamailio/jsonrpc/client.ts";
+import type { Config } from "./config.ts";
+
+type EdgeSettings = Config["link"]["edges"][number];
+
+/** The way from this node to one Kamailio; what it learns of connections goes to the gateway. */
+export function makeEdge(
+  settings: EdgeSettings,
+  config: Config,
+  gateway: Gateway,
+  ports: Pick<EdgeLinkPorts, "clock" | "maySpeak" | "onError">,
+): EdgeLink {
+  const { name, control, sockets, "local-address": localAddress, "max-call": maxCallBytes } = settings;
+  const { hostname, port } = new URL(control);
+  const local = localAddress === undefined ? {} : { localAddress };
+  const client = () =>
+    new BatchClient({
+      host: hostname,
+      port: Number(port || 80),
+      path: "/parlance",
+      key: config.key,
+      ...local,
+    });
+  return new EdgeLink({
+    ...ports,
+    name,
+    node: config.node.name,
+    clients: Array.from({ length: sockets }, client),
+    maxCallBytes,
+    onStart: (start) => gateway.onEdgeStart(name, start),
+    onDead: (start, conid) => gateway.onClosed(name, start, conid),
+    onOverflow: (dialogs) => {
+      for (const { flow } of dialogs) gateway.onClosed(flow.edge, flow.edgeStart, flow.conid);
+    },
+  });
+}
