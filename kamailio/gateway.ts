@@ -60,6 +60,8 @@ export class Gateway {
   private readonly ports: GatewayPorts;
   private readonly key: Buffer;
   private underWay = 0;
+  /** Dialogs being written, by user id. */
+  private readonly opening = new Map<number, number>();
 
   constructor(ports: GatewayPorts) {
     this.ports = ports;
@@ -181,19 +183,29 @@ export class Gateway {
   private async invite(request: SipRequest, answer: Answering): Promise<void> {
     const user = await this.ports.users.find(request.user as Aor); // vouched for by the edge, in this form
     if (!user?.enabled) return answer(asAnswer("NOT_ENABLED"));
-    if (this.ports.sessions.ofUser(user.id).length >= MAX_DIALOGS_PER_USER) {
+    // Those that are just being written count, too: of a thousand INVITEs at once each would find room otherwise.
+    if (this.ports.sessions.ofUser(user.id).length + this.openingOf(user.id) >= MAX_DIALOGS_PER_USER) {
       return answer({ status: 486, reason: "Too many sessions of this user" });
     }
     const record = dialogRecord(request, user, this.ports.me);
     if ("status" in record) return answer(record);
     const ok = answerInvite(request, record, this.ports.invite);
     if (ok.status !== 200) return answer(ok);
-    const session = await this.ports.attendance.open(record);
+    this.opening.set(user.id, this.openingOf(user.id) + 1);
+    const session = await this.ports.attendance.open(record).finally(() => {
+      const left = this.openingOf(user.id) - 1;
+      if (left > 0) this.opening.set(user.id, left);
+      else this.opening.delete(user.id);
+    });
     session.isSipe = /\bsipe\b/i.test(request.ua);
     // The client has been told 503 meanwhile: it knows nothing of this dialog.
     answer(ok, session, () =>
       this.inTurn(session, () => this.ports.attendance.end(session, "signed-off", true)),
     );
+  }
+
+  private openingOf(userId: number): number {
+    return this.opening.get(userId) ?? 0;
   }
 
   private async inDialog(request: SipRequest, token: Session["token"], answer: Answering): Promise<void> {

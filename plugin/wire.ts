@@ -3,6 +3,7 @@ import { Gateway } from "../kamailio/gateway.ts";
 import { InfoSender } from "../kamailio/info-sender.ts";
 import { NotificationServer } from "../kamailio/jsonrpc/server.ts";
 import { Attendance } from "../src/attendance.ts";
+import { ChatError } from "../src/chat/errors.ts";
 import type { Services } from "../src/commands/context.ts";
 import { Envids } from "../src/delivery/envids.ts";
 import { Fanout } from "../src/delivery/fanout.ts";
@@ -36,7 +37,9 @@ export async function startNode(config: Config, log: Logger, onLost: (why: strin
   const metrics = createMetrics();
   const onError = (error: unknown, what: string) => {
     metrics.errors.inc({ what });
-    log.error({ err: error, what }, "failed");
+    // A condition that has a name and passes, such as a database that is busy: where in the program it was met says nothing.
+    if (error instanceof ChatError) log.warn({ what, why: error.code }, "put off");
+    else log.error({ err: error, what }, "failed");
   };
 
   // Stores
@@ -189,6 +192,7 @@ export async function startNode(config: Config, log: Logger, onLost: (why: strin
     fanout,
     progress: stores.progress,
     rooms,
+    users: stores.users,
     takeover,
     lease,
     bus,

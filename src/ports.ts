@@ -17,6 +17,8 @@ import type { DialogState, DialogToken, Flow, Incarnation } from "./sip/dialog.t
 export interface UserStore {
   /** The user with the policy resolved; undefined when the address is unknown. With the global policy on, unknown users of a served domain are created. */
   find(uri: Aor): Promise<User | undefined>;
+  /** Those of these users who may not, or no longer, take part. */
+  notEnabled(userIds: readonly number[]): Promise<number[]>;
 }
 
 /** What a search may ask for. Every field narrows; an empty query is every visible room. */

@@ -36,6 +36,11 @@ export class Sessions {
     return [...(this.byConnection.get(`${edge} ${edgeStart} ${conid}`) ?? [])];
   }
 
+  /** Ids of everybody who has a session here. */
+  users(): number[] {
+    return [...this.byUser.keys()];
+  }
+
   ofUser(userId: number): readonly Session[] {
     return [...(this.byUser.get(userId) ?? [])];
   }

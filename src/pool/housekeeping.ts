@@ -1,6 +1,6 @@
 import type { Attendance } from "../attendance.ts";
 import type { Fanout } from "../delivery/fanout.ts";
-import type { Clock, NodeBus, ProgressStore, RoomStore } from "../ports.ts";
+import type { Clock, NodeBus, ProgressStore, RoomStore, UserStore } from "../ports.ts";
 import type { Sessions } from "../sessions.ts";
 import type { LeaseKeeper } from "./lease-keeper.ts";
 import type { Takeover } from "./takeover.ts";
@@ -24,6 +24,7 @@ interface HousekeepingPorts {
   readonly fanout: Fanout;
   readonly progress: ProgressStore;
   readonly rooms: RoomStore;
+  readonly users: UserStore;
   readonly takeover: Takeover;
   readonly lease: LeaseKeeper;
   readonly bus: NodeBus;
@@ -63,6 +64,7 @@ export class Housekeeping {
     this.every(1_000, "saving progress", () => this.saveProgress());
     this.every(TAKEOVER_LOOK_MS, "looking for dead nodes", () => takeover.look());
     this.every(REVIEW_MS, "reviewing rights", () => this.review());
+    this.every(REVIEW_MS, "reviewing policies", () => this.endForbidden());
     this.every(CLEAN_UP_MS, "cleaning up", async () => void (await this.ports.cleanUp()));
     this.every(CATCH_UP_LOOK_MS, "comparing rooms with the store", async () => {
       const nowMs = this.ports.clock.monotonicMs();
@@ -109,6 +111,17 @@ export class Housekeeping {
     if (this.ports.sendingIsBehind()) return;
     const progress = this.ports.fanout.takeProgress();
     if (progress.size > 0) await this.ports.progress.save(this.ports.lease.incarnation, progress);
+  }
+
+  /** Policy was taken away: the sessions are over, and their next request is answered 481. */
+  private async endForbidden(): Promise<void> {
+    const { sessions, users, attendance } = this.ports;
+    for (const userId of await users.notEnabled(sessions.users())) {
+      const ending = sessions
+        .ofUser(userId)
+        .map((session) => session.run(() => attendance.end(session, "expelled", false)));
+      await Promise.all(ending);
+    }
   }
 
   private async review(): Promise<void> {

@@ -40,6 +40,19 @@ test("a user's own policy beats the global one, which is off until an administra
   assert.deepEqual(await enabled(), [false, false, false]);
 });
 
+test("whose policy is off is told apart from whose is on, by the own policy or the global one", async () => {
+  const id = (uri: string, enabled: boolean | null) => admin.addUser({ uri, enabled });
+  const on = await id("sip:on@example.com", true);
+  const off = await id("sip:off@example.com", false);
+  const global = await id("sip:as-global@example.com", null);
+  await admin.setGlobalPolicy(false);
+  assert.deepEqual(await stores.users.notEnabled([on, off, global, 4_000_000]), [off, global, 4_000_000]);
+  await admin.setGlobalPolicy(true);
+  assert.deepEqual(await stores.users.notEnabled([on, off, global]), [off]);
+  await admin.setGlobalPolicy(false);
+  assert.deepEqual(await stores.users.notEnabled([]), []);
+});
+
 test("an unknown user comes into being only of a served domain, and only with the global policy on", async () => {
   assert.equal(await stores.users.find(aor("sip:new@example.com")), undefined);
   await admin.setGlobalPolicy(true);

@@ -152,7 +152,8 @@ test("after BYE the dialog is gone: 481, nothing is sent on it, and the rooms ar
   const [alice, bob] = await Promise.all([lab.signedIn("alice"), lab.signedIn("bob")]);
   for (const endpoint of [alice, bob]) await endpoint.join(room);
   const { callId } = dialogOf(bob);
-  await bob.session.leaveDialog();
+  const bye = await (bob.session.current ?? assert.fail()).bye();
+  assert.equal(bye.status, 200);
   assert.equal(await dialogs(callId), 0);
   assert.equal(
     (await bob.sendInfo({ body: Buffer.from(envelopeXml(1, commandXml("getserverinfo", ""))) })).status,

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { after, afterEach, before, test } from "node:test";
+import { createConnection } from "mysql2/promise";
 import type { XccosEndpoint } from "../../plugin/client/endpoint.ts";
 import { LAB_TIMEOUT_MS, type Lab, openLab } from "../support/lab.ts";
 
@@ -237,6 +238,31 @@ test("reading is recorded before the reader gets anything, and only when somethi
     read.map(({ actor, detail }) => [actor, detail]),
     [[lab.address("bob"), { count: 2, from: 2, to: 3, limit: 2 }]],
   );
+});
+
+test("nothing is answered, delivered or shown before it is on disk", async () => {
+  const uri = await lab.addRoom({ name: "Slow disk", members: ["alice", "bob"] });
+  const [alice, bob] = (await inRoom(uri, "alice", "bob")) as [XccosEndpoint, XccosEndpoint];
+  assert.equal(await alice.post(uri, "earlier"), 200);
+  await bob.waitForMessage(({ text }) => text === "earlier", LAB_TIMEOUT_MS);
+  const settled: string[] = [];
+  const connection = await createConnection({ uri: lab.stack.mysqlUrl });
+  try {
+    // Whoever writes the journal needs this row: nothing can be committed while it is locked here.
+    await connection.beginTransaction();
+    await connection.query("SELECT * FROM incarnation FOR UPDATE");
+    const posted = alice.post(uri, "later").then((status) => settled.push(`posted ${status}`));
+    const read = bob.history(uri).then(({ messages }) => settled.push(`read ${messages.length}`));
+    await bob.expectNothing(500);
+    assert.deepEqual(settled, []);
+    assert.equal(bob.messages.length, 1);
+    await connection.commit();
+    await Promise.all([posted, read]);
+  } finally {
+    connection.destroy();
+  }
+  assert.deepEqual(settled.sort(), ["posted 200", "read 1"]);
+  await bob.waitForMessage(({ text }) => text === "later", LAB_TIMEOUT_MS);
 });
 
 test("recorded events of a room are numbered without gaps in the order they happened", async () => {

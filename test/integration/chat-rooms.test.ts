@@ -8,7 +8,7 @@ const MANAGER = 12276;
 let lab: Lab;
 
 before(async () => {
-  lab = await openLab({ users: ["alice", "bob", "carol", "dave"] });
+  lab = await openLab({ users: ["alice", "bob", "carol", "dave", "erin"] });
 });
 afterEach(() => lab?.clearAway());
 after(() => lab?.close());
@@ -217,15 +217,20 @@ test("a room that is disabled is empty at once: no post, no reading, no joining"
 });
 
 test("all who join within a second reach a receiver in one notice", async () => {
-  const uri = await lab.addRoom({ name: "Crowd", members: ["alice", "bob", "carol", "dave"] });
-  const alice = await lab.signedIn("alice");
-  await alice.join(uri);
+  const users = ["alice", "bob", "carol", "dave", "erin"];
+  const uri = await lab.addRoom({ name: "Crowd", members: users });
+  const [alice, erin] = await Promise.all([lab.signedIn("alice"), lab.signedIn("erin")]);
   const others = await Promise.all(["bob", "carol", "dave"].map((user) => lab.signedIn(user)));
+  await alice.join(uri);
+  await erin.join(uri);
+  await expectNotices(alice, uri, ["join erin"]); // with that the second of their own coming is over
   const before = alice.counts.infos;
   await Promise.all(others.map((endpoint) => endpoint.join(uri)));
-  await alice.waitForNotice(({ users }) => users.length === 3, LAB_TIMEOUT_MS);
+  await alice.waitForNotice(({ users: who }) => who.length === 3, LAB_TIMEOUT_MS);
   assert.equal(alice.counts.infos - before, 1, "one INFO for all three");
-  assert.deepEqual(seen(alice, uri).sort(), ["join bob", "join carol", "join dave"]);
+  assert.deepEqual(seen(alice, uri).sort(), ["join bob", "join carol", "join dave", "join erin"]);
+  await erin.waitForNotice(({ users: who }) => who.length === 3, LAB_TIMEOUT_MS);
+  assert.ok(!seen(erin, uri).includes("join alice"), "who was there before is no news");
 });
 
 test("who comes and goes within the same second is not mentioned to anybody", async () => {

@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
+import { randomUUID } from "node:crypto";
 import { after, afterEach, before, test } from "node:test";
 import { ClientError } from "../../plugin/client/client-error.ts";
 import { type Lab, openLab } from "../support/lab.ts";
+import { sipStream } from "../support/sip-lines.ts";
 
 let lab: Lab;
 
@@ -190,4 +192,65 @@ test("getinv is answered, and a command nobody knows gets a well-formed refusal"
     assert.deepEqual(reply.data.children, []);
   }
   assert.equal((await alice.search()).code, 200, "and the session goes on");
+});
+
+test("every command of the protocol is answered, whether it is served or not", async () => {
+  const alice = await lab.signedIn("alice");
+  const room = lab.room("Night Shift");
+  const commands = {
+    getpref: '<pref label="kedzie.GroupChannels" seqid="71" createdefault="true"/>',
+    setpref: '<pref label="kedzie.GroupChannels" seqid="72" content="QUJD"/>',
+    getfutok: `<ftdb channelUri="${room}" fileUrl="plan.txt"/>`,
+    getfdtok: `<ftdb channelUri="${room}" fileUrl="plan.txt"/>`,
+    nodespermcreatechild: "",
+    chancreate: '<chanib name="Line 4" parent="ma-cat://example.com/396a"/>',
+    chanmodify: `<chanib uri="${room}" name="Renamed"/>`,
+    getparts: `<chanib uri="${room}"/>`,
+    bcbydate: `<chanib uri="${room}"/><bcq><limit cnt="1"/></bcq>`,
+    bcbymsgid: `<chanib uri="${room}"/><bcq><msgid id="1"/></bcq>`,
+  };
+  for (const [name, data] of Object.entries(commands)) {
+    const { code, text } = await alice.command(name, data);
+    if (code === 200) assert.equal(text, "SUCCESS_OK", name);
+    else assert.match(text, /^ERROR_[A-Z_]+: \S/, name);
+  }
+});
+
+test("two SIPE clients that start in the same second are both provisioned", async () => {
+  const { ports } = lab.stack;
+  const phones = await Promise.all([0, 1, 2].map(() => sipStream("127.0.0.1", ports.sip)));
+  try {
+    const callId = randomUUID();
+    const names = ["alice", "bob", "mallory"] as const;
+    const answers = await Promise.all(
+      phones.map((phone, index) => {
+        const user = names[index] ?? assert.fail();
+        const account = { username: `${user}@example.com`, password: lab.password(user) };
+        return phone.askAs(account, {
+          method: "SUBSCRIBE",
+          uri: lab.address(user),
+          from: `<${lab.address(user)}>;tag=1234`,
+          to: `<${lab.address(user)}>`,
+          callId,
+          cseq: 1,
+          branch: "z9hG4bK1A2B3C4D",
+          headers: [
+            "User-Agent: Purple/2.14.12 Sipe/1.25.0 (linux-x86_64)",
+            "Event: vnd-microsoft-provisioning-v2",
+            "Expires: 0",
+          ],
+        });
+      }),
+    );
+    for (const [index, { status, body, headers }] of answers.entries()) {
+      assert.equal(status, 200);
+      assert.ok(headers.get("to")?.includes(`sip:${names[index]}@`), "everybody has his own answer");
+      const enabled = names[index] === "mallory" ? "false" : "true";
+      assert.match(body.toString(), new RegExp(`name="EnablePersistentChat">${enabled}<`));
+    }
+    for (const phone of phones)
+      assert.equal(phone.received.filter(({ status }) => status === 200).length, 1, "and nobody else's");
+  } finally {
+    for (const phone of phones) phone.end();
+  }
 });

@@ -3,6 +3,7 @@ import { after, before, test } from "node:test";
 import { type Lab, openLab } from "../support/lab.ts";
 import { runSipeScenario } from "../support/sipe/scenario.ts";
 import type { ScenarioUser } from "../support/sipe/scenario-script.ts";
+import { until } from "../support/until.ts";
 
 let lab: Lab;
 
@@ -45,9 +46,11 @@ for (const transport of ["tcp", "tls"] as const) {
         recorded.map((_, index) => index + 1),
       );
     }
-    const coming = (await lab.recorded(rooms[0].uri)).filter(
-      ({ kind }) => kind === "JOIN" || kind === "PART",
-    );
+    const comingAndGoing = async () =>
+      (await lab.recorded(rooms[0].uri)).filter(({ kind }) => kind === "JOIN" || kind === "PART");
+    // SIPE does not wait for the answer to its BYE.
+    await until("the last one is gone", async () => (await comingAndGoing()).length >= 6);
+    const coming = await comingAndGoing();
     assert.deepEqual(
       coming.map(({ kind, actor, detail }) => [kind, actor, detail.reason]),
       [

@@ -19,6 +19,7 @@ export interface HostilePhone {
   invite(spoil: (draft: Draft) => void): Promise<Wire | "none" | "closed">;
   /** Call-ID of the last draft, unless it was spoilt. */
   readonly lastCallId: string;
+  readonly lastTag: string;
   lines(): SipLines;
   end(): void;
 }
@@ -43,6 +44,9 @@ export async function hostilePhone(lab: Lab, user: string): Promise<HostilePhone
   return {
     get lastCallId() {
       return callId;
+    },
+    get lastTag() {
+      return `t${drafts}`;
     },
     lines: () => phone,
     end: () => phone.end(),

@@ -5,6 +5,9 @@ import { type Database, ids, type Queries } from "./database.ts";
 /** Name of the row that holds the global policy: "1" lets everybody take part who has no policy of the own. */
 export const GLOBAL_POLICY = "enable-persistent-chat";
 
+/** Users asked for in one statement. */
+const BATCH = 1_000;
+
 interface PrincipalRow {
   source: "principal" | "affiliation" | "setting";
   id: number;
@@ -36,6 +39,20 @@ export class MysqlUserStore implements UserStore {
     );
     const [created] = usersFrom(await readPrincipals(this.#database, "uri", [uri], [domainOf(uri)]));
     return created;
+  }
+
+  async notEnabled(userIds: readonly number[]): Promise<number[]> {
+    const found: number[] = [];
+    for (let from = 0; from < userIds.length; from += BATCH) {
+      const some = userIds.slice(from, from + BATCH);
+      const enabled = await this.#database.rows<{ id: number }>(
+        "SELECT p.id FROM principal p WHERE p.id IN (?) AND COALESCE(p.enabled, (SELECT s.value = '1' FROM setting s WHERE s.name = ?)) = 1",
+        [ids(some), GLOBAL_POLICY],
+      );
+      const allowed = new Set(enabled.map(({ id }) => id));
+      found.push(...some.filter((id) => !allowed.has(id)));
+    }
+    return found;
   }
 }
 
