@@ -226,9 +226,12 @@ export async function startNode(config: Config, log: Logger, onLost: (why: strin
     ready = false;
     housekeeping.stop();
     await link.close();
-    await Promise.all([...edges.values()].map((edge) => edge.stop()));
     fanout.stop();
     notices.stop();
+    await Promise.all([...edges.values()].map((edge) => edge.stop()));
+    // All that was handed over has left: the successor repeats none of it. Without this it repeats the last second.
+    const delivered = behindMs() === 0 ? fanout.takeProgress() : new Map<number, number>();
+    await stores.progress.save(me, delivered).catch((error: unknown) => onError(error, "saving progress"));
     await http.close();
     await lease.release();
     await presence.stop();

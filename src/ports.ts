@@ -160,7 +160,7 @@ export interface PostEntry {
  * still run: every journal transaction checks that its incarnation has no successor, and `take` ends the old journal connection.
  */
 export interface LeaseStore {
-  /** Begins a new incarnation of this node (epoch = highest so far + 1). */
+  /** Begins a new incarnation of this node (epoch = highest so far + 1). Earlier ones whose process is gone lapse at once. */
   begin(node: string): Promise<Incarnation>;
   /** @returns false when a successor has taken over: this incarnation must stop at once. */
   renew(me: Incarnation): Promise<boolean>;

@@ -53,6 +53,22 @@ test("a released lease is lapsed at once, and listed only while it is home to a 
   assert.deepEqual(await stores.leases.lapsed(), []);
 });
 
+test("a node that begins again need not wait for its killed life, but does for a paused one", async () => {
+  const { alice } = await newScene(stores);
+  const killed = await lab.open();
+  const first = await killed.leases.begin("again");
+  await killed.journal(first).open(dialogRecord(recorder(alice), first));
+  const second = await stores.leases.begin("again");
+  assert.equal((await stores.leases.lapsed()).includes(first), false, "its journal is still connected");
+  await killed.close();
+  const deadline = Date.now() + 10_000;
+  while (!(await stores.leases.lapsed()).includes(first) && Date.now() < deadline)
+    await stores.leases.begin("again");
+  assert.equal((await stores.leases.lapsed()).includes(first), true);
+  assert.equal((await stores.leases.living()).includes(second), true);
+  assert.equal(await stores.leases.take(first, second), true);
+});
+
 test("of many survivors exactly one takes a dead node, with all its dialogs, each one epoch on", async () => {
   const { alice, rooms } = await newScene(stores);
   const dead = await stores.leases.begin("dead");

@@ -24,7 +24,9 @@ export class MysqlLeaseStore implements LeaseStore {
       throw new RangeError("A node's name is a letter and then letters and digits, lower case, 63 at most");
     for (let attempt = 1; ; attempt++) {
       try {
-        return await this.#database.transaction((queries) => beginIn(queries, node));
+        const me = await this.#database.transaction((queries) => beginIn(queries, node));
+        await lapseEarlierLives(this.#database, node, me);
+        return me;
       } catch (error) {
         // Two processes of one name began at once: the next number is free.
         const taken = error instanceof StoreError && troubleOf(error) === "duplicate";
@@ -110,6 +112,25 @@ async function beginIn(queries: Queries, node: string): Promise<Incarnation> {
     incarnation,
   ]);
   return incarnation;
+}
+
+/**
+ * A killed node that is started again need not wait for its own lease: the lock of its journal's connection is free, so the
+ * process is gone. One that is only paused still holds it.
+ */
+async function lapseEarlierLives(queries: Queries, node: string, me: Incarnation): Promise<void> {
+  const [at] = await queries.rows<{ name: string }>("SELECT DATABASE() AS name");
+  const earlier = await queries.rows<{ incarnation: string }>(
+    "SELECT l.incarnation FROM node_lease l JOIN incarnation i ON i.incarnation = l.incarnation " +
+      "WHERE i.node = ? AND l.incarnation <> ? AND EXISTS (SELECT 1 FROM dialog d WHERE d.home = l.incarnation)",
+    [node, me],
+  );
+  for (const { incarnation } of earlier) {
+    await queries.change(
+      "UPDATE node_lease SET expires_at = NOW(3) - INTERVAL 1 SECOND WHERE incarnation = ? AND IS_USED_LOCK(?) IS NULL",
+      [incarnation, journalLockName(at?.name ?? "", incarnation)],
+    );
+  }
 }
 
 /** In portions, so that no statement takes long; in one transaction all the same. */
