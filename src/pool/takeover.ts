@@ -47,7 +47,7 @@ export class Takeover {
 
   /** May be begun again after a failure: what is in memory already is left alone. */
   private async restore(dead: Incarnation): Promise<void> {
-    const { dialogs, progress, rooms, attendance } = this.ports;
+    const { dialogs, progress, rooms, attendance, fanout } = this.ports;
     const delivered = await progress.load(dead);
     const left = (await dialogs.ofHome(this.ports.me)).filter(
       ({ dialog }) => !attendance.holds(dialog.state.token),
@@ -75,7 +75,13 @@ export class Takeover {
       const room = byId.get(roomId);
       if (room) await this.resume(sessions, room);
     }
-    await this.ports.fanout.catchUp();
+    await fanout.catchUp();
+    // On record at once: a room in which nothing happens any more would else be told from the beginning at the next takeover.
+    const heard = [...sessionsOf.keys()].flatMap((roomId) => {
+      const number = fanout.delivered(roomId);
+      return number === undefined ? [] : [[roomId, number] as const];
+    });
+    await progress.save(this.ports.me, new Map(heard));
     await progress.forget(dead);
     this.ports.onTaken(dead, left.length);
   }

@@ -185,13 +185,6 @@ CREATE TABLE IF NOT EXISTS delivery_progress (
 ) ENGINE=InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
 
 -- How far each node has delivered each room; read by the node that takes over.
-CREATE TABLE IF NOT EXISTS node_progress (
-  incarnation VARCHAR(96) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
-  room_id INT UNSIGNED NOT NULL,
-  number INT UNSIGNED NOT NULL,
-  PRIMARY KEY (incarnation, room_id)
-) ENGINE=InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
-
 -- Written in the transaction of what it records; emptied by the archive. `body` is the canonical JSON, byte for byte.
 CREATE TABLE IF NOT EXISTS compliance_outbox (
   event_id BINARY(16) NOT NULL,
