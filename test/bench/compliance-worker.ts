@@ -111,6 +111,19 @@ await measure(`through BullMQ, producer included, ${perFlush} ids a job`, total,
   }
   await until("moved", () => seen.moved - before + queue.dropped >= total, 60_000);
 });
+await database.change("DELETE FROM compliance_handover");
+const paced = 20_000;
+const slow = (await fill()).slice(0, paced);
+const moves = seen.moved;
+await measure(`paced at 4000 a second, ${perFlush} ids a job`, paced, async () => {
+  const from = performance.now();
+  for (let start = 0; start < paced; start += perFlush) {
+    queue.announce(slow.slice(start, start + perFlush));
+    await until("its time", () => performance.now() - from >= (start / 4_000) * 1_000, 60_000);
+  }
+  await until("moved", () => seen.moved - moves >= paced, 60_000);
+});
+
 console.log(
   JSON.stringify({ dropped: queue.dropped, leftInOutbox: await countRows(database, "compliance_outbox") }),
 );

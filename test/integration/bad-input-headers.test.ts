@@ -98,7 +98,7 @@ const cases: readonly [what: string, outcome: Outcome, spoil: Spoil][] = [
   ["a JSON text in the CSeq", 400, header("CSeq", '1,"start":"another" INVITE')],
   ["a CSeq with leading zeros", 400, header("CSeq", "007 INVITE")],
   ["a negative CSeq", 400, header("CSeq", "-1 INVITE")],
-  ["a CSeq of twenty digits", 400, header("CSeq", "9".repeat(20) + " INVITE")],
+  ["a CSeq of twenty digits", 400, header("CSeq", `${"9".repeat(20)} INVITE`)],
   ["a CSeq of another method", 400, header("CSeq", "1 INFO")],
   ["a method nobody knows", 405, method("FROBNICATE")],
   ["an offer that is none", 488, (draft) => Object.assign(draft, { body: SECRET_WORD })],

@@ -184,7 +184,6 @@ CREATE TABLE IF NOT EXISTS delivery_progress (
   PRIMARY KEY (incarnation, room_id)
 ) ENGINE=InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
 
--- How far each node has delivered each room; read by the node that takes over.
 -- Written in the transaction of what it records; emptied by the archive. `body` is the canonical JSON, byte for byte.
 CREATE TABLE IF NOT EXISTS compliance_outbox (
   event_id BINARY(16) NOT NULL,
