@@ -22,7 +22,7 @@ end
 local function log_once(kind, text)
 	if KSR.htable.sht_get("parlance_log", kind) == nil then
 		KSR.htable.sht_seti("parlance_log", kind, 1)
-		KSR.warn("parlance: " .. text .. "\n")
+		KSR.err("parlance: " .. text .. "\n")
 	end
 end
 

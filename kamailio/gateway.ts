@@ -158,6 +158,8 @@ export class Gateway {
   }
 
   private async handle(request: SipRequest, answer: Answering): Promise<void> {
+    // RFC 3261 §8.1.1.5: less than 2^31.
+    if (request.cseq >= 2 ** 31) return answer({ status: 400, reason: "CSeq is too large" });
     const contactUser = /^sips?:([^@;>]+)@/i.exec(request.ruri)?.[1] ?? "";
     const named = parseContactUser(contactUser);
     if (named) return this.inDialog(request, named.token, answer);

@@ -1,6 +1,7 @@
 import type { EdgeLink } from "../kamailio/edge-link.ts";
 import { Gateway } from "../kamailio/gateway.ts";
 import { InfoSender } from "../kamailio/info-sender.ts";
+import { CallTimedOut, ConnectionLost } from "../kamailio/jsonrpc/errors.ts";
 import { NotificationServer } from "../kamailio/jsonrpc/server.ts";
 import { Attendance } from "../src/attendance.ts";
 import { ChatError } from "../src/chat/errors.ts";
@@ -18,6 +19,7 @@ import type { ReceivePorts } from "../src/receive.ts";
 import { Sessions } from "../src/sessions.ts";
 import { openStores } from "../src/store/mysql/stores.ts";
 import { RedisConnection } from "../src/store/redis/connection.ts";
+import { GatheredWaker } from "../src/store/redis/gathered-waker.ts";
 import { ComplianceQueue } from "../src/store/redis/job-queue.ts";
 import { RedisBus } from "../src/store/redis/node-bus.ts";
 import { RedisPresence } from "../src/store/redis/presence-store.ts";
@@ -25,6 +27,7 @@ import { RedisTransport } from "../src/store/redis/redis-transport.ts";
 import { createMetrics, type Logger } from "../src/telemetry.ts";
 import { formatCategoryUri } from "../src/xccos/uri.ts";
 import type { Config } from "./config.ts";
+import { nowAndThen } from "./now-and-then.ts";
 import { makeEdge } from "./wire-edge.ts";
 
 const clock: Clock = { nowMs: () => Date.now(), monotonicMs: () => performance.now() };
@@ -39,6 +42,8 @@ export async function startNode(config: Config, log: Logger, onLost: (why: strin
     metrics.errors.inc({ what });
     // A condition that has a name and passes, such as a database that is busy: where in the program it was met says nothing.
     if (error instanceof ChatError) log.warn({ what, why: error.code }, "put off");
+    else if (error instanceof ConnectionLost || error instanceof CallTimedOut)
+      log.warn({ what, why: error.message }, "away");
     else log.error({ err: error, what }, "failed");
   };
 
@@ -48,12 +53,13 @@ export async function startNode(config: Config, log: Logger, onLost: (why: strin
     onTrouble: (error: Error) => log.warn({ err: error }, "Redis is away"),
   };
   const queue = new ComplianceQueue(redisSettings);
+  const waker = new GatheredWaker(queue);
   let lose: (why: string) => void = () => {};
   const stores = await openStores({
     url: config.mysqlUrl,
     domain: config.domain,
     compliance: config.compliance.enabled,
-    waker: queue,
+    waker,
     onSuperseded: () => lose("another node has taken over"),
   });
   const lease = await LeaseKeeper.begin(config.node.name, { leases: stores.leases, clock, onLost, onError });
@@ -125,6 +131,9 @@ export async function startNode(config: Config, log: Logger, onLost: (why: strin
   };
 
   // Kamailio
+  const stranger = nowAndThen<{ why: string; remote?: string }>((details, times) =>
+    log.warn({ ...details, times }, "dropped what a stranger sent on the link"),
+  );
   const gateway = new Gateway({
     key: config.key,
     edges,
@@ -149,7 +158,7 @@ export async function startNode(config: Config, log: Logger, onLost: (why: strin
     },
     onStranger: (why) => {
       metrics.strangers.inc();
-      log.warn({ why }, "dropped a frame on the link");
+      stranger({ why });
     },
   });
   for (const edge of config.link.edges)
@@ -160,7 +169,7 @@ export async function startNode(config: Config, log: Logger, onLost: (why: strin
     onNotification: (method, params) => gateway.onNotification(method, params),
     onProtocolError: (why, remote) => {
       metrics.strangers.inc();
-      log.warn({ why, remote }, "closed a connection on the link");
+      stranger({ why, remote });
     },
   });
 
@@ -235,6 +244,7 @@ export async function startNode(config: Config, log: Logger, onLost: (why: strin
     await http.close();
     await lease.release();
     await presence.stop();
+    waker.flush();
     await Promise.all([transport.close(), redis.close(), queue.close()]);
     await stores.close();
   };

@@ -22,8 +22,9 @@ export async function history(
 
   const count = Math.min(command.last ?? limits.defaultChatHistory, limits.maxChatHistory);
   const joined = session.rooms.get(room.id);
-  // A participant's history ends where his live copies have come to: nothing later overtakes them.
-  let upTo = joined ? fanout.delivered(room.id) : undefined;
+  // A participant's history ends where his live copies have come to: nothing later overtakes them. What was there when he joined
+  // is in it in any case: stored on another node and still on its way here, it does not come live to him.
+  let upTo = joined ? Math.max(joined.since, fanout.delivered(room.id) ?? 0) : undefined;
   if (joined && session.isSipe && !joined.historyShown) upTo = joined.since; // all later ones have come live
   if (joined) session.rooms.set(room.id, { ...joined, historyShown: true });
   const found =
