@@ -131,8 +131,8 @@ export async function startNode(config: Config, log: Logger, onLost: (why: strin
   };
 
   // Kamailio
-  const stranger = nowAndThen<{ why: string; remote?: string }>((details, times) =>
-    log.warn({ ...details, times }, "dropped what a stranger sent on the link"),
+  const stranger = nowAndThen<{ why: string; remote?: string }>((details, unsaid) =>
+    log.warn({ ...details, unsaid }, "dropped what a stranger sent on the link"),
   );
   const gateway = new Gateway({
     key: config.key,

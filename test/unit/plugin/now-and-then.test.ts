@@ -2,12 +2,17 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { nowAndThen } from "../../../plugin/now-and-then.ts";
 
-test("a thousand strangers are one line, and the next line tells how many there were", async () => {
+test("a thousand strangers are a few lines, and the next line tells how many were not mentioned", async () => {
   const said: [string, number][] = [];
-  const tell = nowAndThen<{ why: string }>(({ why }, times) => said.push([why, times]), 30);
+  const tell = nowAndThen<{ why: string }>(({ why }, unsaid) => said.push([why, unsaid]), {
+    most: 2,
+    periodMs: 50,
+  });
   for (let n = 0; n < 1_000; n++) tell({ why: `stranger ${n}` });
-  assert.deepEqual(said, [["stranger 0", 1]]);
-  await new Promise((resolve) => setTimeout(resolve, 40)); // longer than the period
+  assert.ok(said.length < 500 && said.length >= 2, `${said.length} lines`);
+  await new Promise((resolve) => setTimeout(resolve, 60)); // longer than the period
   tell({ why: "later" });
-  assert.deepEqual(said[1], ["later", 1_000]);
+  const unsaid = said.reduce((sum, [, times]) => sum + times, 0);
+  assert.equal(said.length + unsaid, 1_001);
+  assert.equal(said.at(-1)?.[0], "later");
 });
