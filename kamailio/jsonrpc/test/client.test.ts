@@ -149,15 +149,16 @@ test("a call made while nobody listens waits for its time and is sent when someb
 });
 
 test("a call without answer times out, and its answer is not taken for the next one's", async () => {
-  let first: Socket | undefined;
+  let silent: { socket: Socket; id: number } | undefined;
   const port = await serve((request, socket, count) => {
-    if (count === 1) first = socket;
-    else answer(socket, result(request.id, "second"));
+    if (count === 2) silent = { socket, id: request.id };
+    else answer(socket, result(request.id, `number ${count}`));
   });
   const calls = client(port);
-  await assert.rejects(calls.call("m", {}, { timeoutMs: 50 }), (e) => e instanceof CallTimedOut && e.sent);
-  if (first?.writable) answer(first, result(1, "first"));
-  assert.equal(await calls.call("m", {}, LIMIT), "second");
+  assert.equal(await calls.call("m", {}, LIMIT), "number 1"); // connected: the next one is written at once
+  await assert.rejects(calls.call("m", {}, { timeoutMs: 200 }), (e) => e instanceof CallTimedOut && e.sent);
+  if (silent?.socket.writable) answer(silent.socket, result(silent.id, "number 2"));
+  assert.equal(await calls.call("m", {}, LIMIT), "number 3");
 });
 
 test("the queue has a length, and closing fails what waits", async () => {
