@@ -38,7 +38,12 @@ export class EdgeLink {
   /** The last call went through. */
   reachable = false;
   private readonly ports: EdgeLinkPorts;
-  private readonly shards: { readonly queue: Shard; readonly client: BatchClient; busy: boolean }[];
+  private readonly shards: {
+    readonly queue: Shard;
+    readonly client: BatchClient;
+    busy: boolean;
+    idleMs: number;
+  }[];
   private homes = new Map<Incarnation, string>();
   private homesChanged = false;
   private readonly pinging: NodeJS.Timeout;
@@ -51,6 +56,7 @@ export class EdgeLink {
       queue: new Shard(ports.maxCallBytes),
       client,
       busy: false,
+      idleMs: 0,
     }));
     this.pinging = setInterval(() => this.pump(0, true), PING_MS);
     this.pump(0, true);
@@ -113,6 +119,11 @@ export class EdgeLink {
     return Math.max(...this.shards.map(({ queue }) => queue.waitingMs(nowMs)));
   }
 
+  /** Everything handed in until then has been taken by Kamailio. @param asOfMs monotonic clock */
+  hasSentAll(asOfMs: number): boolean {
+    return this.shards.every(({ queue, busy, idleMs }) => (queue.empty && !busy) || idleMs >= asOfMs);
+  }
+
   async stop(): Promise<void> {
     clearInterval(this.pinging);
     for (let wait = 0; wait < 20 && this.shards.some(({ queue, busy }) => busy || !queue.empty); wait++)
@@ -133,6 +144,7 @@ export class EdgeLink {
       .catch((error: unknown) => this.ports.onError(error, "speaking to Kamailio"))
       .finally(() => {
         shard.busy = false;
+        if (shard.queue.empty) shard.idleMs = this.ports.clock.monotonicMs();
         if (!shard.queue.empty) this.pump(index);
       });
   }

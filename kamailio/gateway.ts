@@ -231,7 +231,6 @@ export class Gateway {
     if (known) return answer(await known, session);
     if (session.crowded) return answer(asAnswer("OVERLOADED"), session);
     session.lastHeardMs = this.ports.clock.monotonicMs();
-    session.isSipe ||= /\bsipe\b/i.test(request.ua); // taken over from another node: known again with the first request
     let resolveFirst: (answer: Answer) => void = () => {};
     const first = new Promise<Answer>((resolve) => {
       resolveFirst = resolve;

@@ -1,8 +1,10 @@
 import { z } from "zod";
 import type { Flow } from "../src/sip/dialog.ts";
 
-/** Text a client wrote travels as base64: no character of it can end a JSON string on the way. */
-const clientText = z.string().transform((base64) => Buffer.from(base64, "base64").toString("utf8"));
+/** Text a client wrote travels as base64: no character of it can end a JSON string on the way. Decoded after the shape is checked. */
+const clientText = z.string();
+/** Left out of an INFO or BYE within a dialog: the node knows it from the INVITE. */
+const invitesText = z.string().default("");
 const wholeNumber = z.number().int().nonnegative();
 
 const origin = {
@@ -21,25 +23,25 @@ const requestParams = z.object({
   method: z.string().max(32),
   cseq: wholeNumber,
   ruri: clientText,
-  from: clientText,
-  to: clientText,
+  from: invitesText,
+  to: invitesText,
   ftag: clientText,
   ttag: clientText,
   callId: clientText,
-  contact: clientText,
-  ua: clientText,
-  ctype: clientText,
-  event: clientText,
-  epid: clientText,
-  vsupported: clientText,
-  ltag: clientText,
+  contact: invitesText,
+  ua: invitesText,
+  ctype: invitesText,
+  event: invitesText,
+  epid: invitesText,
+  vsupported: invitesText,
+  ltag: invitesText,
   src: z.string().max(64),
   proto: z.enum(["tcp", "tls", "udp", "ws", "wss"]),
   conid: wholeNumber,
   local: z.string().max(64),
   /** The address of record that the digest proved, or that a listed peer vouched for. */
   user: clientText,
-  body: z.string().transform((base64) => Buffer.from(base64, "base64")),
+  body: z.string(),
 });
 
 const closedParams = z.object({ ...origin, conid: wholeNumber });
@@ -55,12 +57,33 @@ const replyParams = z.object({
   conid: wholeNumber,
 });
 
+/** Fields that hold what a client wrote. */
+const CLIENT_TEXT = [
+  "ruri",
+  "from",
+  "to",
+  "ftag",
+  "ttag",
+  "callId",
+  "contact",
+  "ua",
+  "ctype",
+  "event",
+  "epid",
+  "vsupported",
+  "ltag",
+  "user",
+] as const;
+
 /** `sip.request`: a request that Kamailio has suspended and for which it waits two seconds. */
-export type SipRequest = z.infer<typeof requestParams>;
+export type SipRequest = Omit<z.infer<typeof requestParams>, "body"> & { readonly body: Buffer };
 /** `sip.closed`: a connection that carried a dialog is gone. */
 export type ClosedConnection = z.infer<typeof closedParams>;
 /** `sip.reply`: a client refused an INFO of ours, or did not answer it. */
 export type NegativeReply = z.infer<typeof replyParams>;
+
+const decode = (base64: string): string =>
+  base64 === "" ? "" : Buffer.from(base64, "base64").toString("utf8");
 
 export type EdgeNotification =
   | { readonly kind: "request"; readonly request: SipRequest }
@@ -72,7 +95,10 @@ export function decodeNotification(method: string, params: unknown): EdgeNotific
   switch (method) {
     case "sip.request": {
       const parsed = requestParams.safeParse(params);
-      return parsed.success ? { kind: "request", request: parsed.data } : undefined;
+      if (!parsed.success) return undefined;
+      const request: SipRequest = { ...parsed.data, body: Buffer.from(parsed.data.body, "base64") };
+      for (const field of CLIENT_TEXT) request[field] = decode(request[field]);
+      return { kind: "request", request };
     }
     case "sip.closed": {
       const parsed = closedParams.safeParse(params);
@@ -80,7 +106,10 @@ export function decodeNotification(method: string, params: unknown): EdgeNotific
     }
     case "sip.reply": {
       const parsed = replyParams.safeParse(params);
-      return parsed.success ? { kind: "reply", reply: parsed.data } : undefined;
+      if (!parsed.success) return undefined;
+      const { callId, ftag, ttag } = parsed.data;
+      const reply = { ...parsed.data, callId: decode(callId), ftag: decode(ftag), ttag: decode(ttag) };
+      return { kind: "reply", reply };
     }
     default:
       return undefined;

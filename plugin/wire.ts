@@ -208,7 +208,7 @@ export async function startNode(config: Config, log: Logger, onLost: (why: strin
     clock,
     cleanUp: () => stores.sweep(),
     sessionExpiresMs: config.chat["session-expires"],
-    sendingIsBehind: () => behindMs() > 1_000,
+    hasSentAll: (asOfMs) => [...edges.values()].every((edge) => edge.hasSentAll(asOfMs)),
     onError,
   });
   metrics.dialogs(() => sessions.size);

@@ -1,3 +1,4 @@
+import { setTimeout as pause } from "node:timers/promises";
 import type { Attendance } from "../attendance.ts";
 import type { Fanout } from "../delivery/fanout.ts";
 import type { Clock, NodeBus, ProgressStore, RoomStore, UserStore } from "../ports.ts";
@@ -16,6 +17,9 @@ const CATCH_UP_MS = { withoutBus: 1_500, withBus: 10_000 };
 const BUS_SETTLES_MS = 15_000;
 const REVIEW_MS = 2_000;
 const ROOMS_PER_REVIEW = 1_000;
+/** How long a second's copies may take to leave before their progress is saved. */
+const SENDING_LOOK_MS = 20;
+const SENDING_LOOKS = 40;
 const CLEAN_UP_MS = 120_000;
 
 interface HousekeepingPorts {
@@ -33,8 +37,8 @@ interface HousekeepingPorts {
   readonly cleanUp: () => Promise<unknown>;
   /** A dialog without any traffic for twice this long is over (RFC 4028 §10, with room for a lost refresh). */
   readonly sessionExpiresMs: number;
-  /** Copies that still wait in this process for longer than a second: what they hold is not yet delivered. */
-  readonly sendingIsBehind: () => boolean;
+  /** Everything handed to the sender until then has left this process; monotonic clock. */
+  readonly hasSentAll: (asOfMs: number) => boolean;
   readonly onError: (error: unknown, what: string) => void;
 }
 
@@ -43,6 +47,7 @@ export class Housekeeping {
   private readonly ports: HousekeepingPorts;
   private readonly timers: NodeJS.Timeout[] = [];
   private readonly running = new Set<string>();
+  private unsaved = new Map<number, number>();
   private busConnected = false;
   private busSettledMs = 0;
   private caughtUpMs = 0;
@@ -107,10 +112,18 @@ export class Housekeeping {
     await Promise.all(ending);
   }
 
+  /** Only what has left this process counts: what still waits here would be lost with it. */
   private async saveProgress(): Promise<void> {
-    if (this.ports.sendingIsBehind()) return;
-    const progress = this.ports.fanout.takeProgress();
-    if (progress.size > 0) await this.ports.progress.save(this.ports.lease.incarnation, progress);
+    const { clock, fanout, lease, progress } = this.ports;
+    const asOfMs = clock.monotonicMs();
+    for (const [roomId, number] of fanout.takeProgress()) this.unsaved.set(roomId, number);
+    if (this.unsaved.size === 0) return;
+    for (let look = 0; look < SENDING_LOOKS && !this.ports.hasSentAll(asOfMs); look++)
+      await pause(SENDING_LOOK_MS);
+    if (!this.ports.hasSentAll(asOfMs)) return; // it is behind: saved when it has caught up
+    const saving = this.unsaved;
+    this.unsaved = new Map();
+    await progress.save(lease.incarnation, saving);
   }
 
   /** Policy was taken away: the sessions are over, and their next request is answered 481. */

@@ -1,0 +1,83 @@
+/** What the four witnesses of a run say: the clients' logs, the database, the copies received, and the archive files. */
+
+/** One post as its client knows it. The text is unlike any other post's. */
+export interface PostRecord {
+  readonly text: string;
+  readonly room: string;
+  readonly author: string;
+  /** Of the dialog it was sent in. */
+  readonly token: string;
+  readonly envid: number;
+  /** What each attempt under the same (token, envid, seqid) was answered; "none" without an answer. */
+  readonly answers: (number | "none")[];
+  /** Monotonic, milliseconds: when the 200 came; undefined without one. */
+  acknowledgedAt: number | undefined;
+}
+
+/** One live copy or one line of history. */
+export interface CopyRecord {
+  readonly number: number;
+  readonly text: string;
+  readonly author: string;
+  /** Monotonic, milliseconds. */
+  readonly atMs: number;
+}
+
+/** One client in one room, from its first join to the end of the run. */
+export interface Seat {
+  readonly client: string;
+  readonly room: string;
+  /** Last number of the room when it joined: everything after it is due to it. */
+  readonly after: number;
+  /** Live copies in the order they came, one list for each connection it had. */
+  readonly live: CopyRecord[][];
+  /** What it read by bccontext after it had lost a connection. */
+  readonly history: CopyRecord[];
+}
+
+export interface StoredMessage {
+  readonly room: string;
+  readonly number: number;
+  readonly author: string;
+  readonly text: string;
+}
+
+/** One `Message` element of the archive, in the order of its file. */
+export interface ArchivedMessage {
+  /** Path of the file, and which conversation of it. */
+  readonly conversation: string;
+  readonly room: string;
+  readonly type: string;
+  readonly number: number;
+  readonly author: string;
+  readonly text: string;
+}
+
+export interface RoomCounters {
+  readonly room: string;
+  readonly lastNumber: number;
+  /** Events recorded in the room's own stream. */
+  readonly lastEvent: number;
+}
+
+export interface Evidence {
+  readonly posts: readonly PostRecord[];
+  readonly seats: readonly Seat[];
+  readonly stored: readonly StoredMessage[];
+  readonly rooms: readonly RoomCounters[];
+  /** Posts that the store keeps single, one for each (token, envid, seqid). */
+  readonly postKeys: number;
+  /** Events of reading, which are in the archive beside those of the rooms. */
+  readonly readEvents: number;
+  readonly archived: readonly ArchivedMessage[];
+  readonly quarantined: number;
+}
+
+/** What the failure at hand excuses; nothing unless said. */
+export interface Excuses {
+  /** A node died: copies that first came at or after this moment (monotonic, milliseconds) may come once more per takeover. */
+  readonly repeatsFromMs?: number;
+  readonly takeovers?: number;
+  /** Connections broke: requests without an answer, and the rest by history. */
+  readonly lostConnections?: boolean;
+}

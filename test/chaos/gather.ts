@@ -1,0 +1,102 @@
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { SaxesParser } from "saxes";
+import type { Lab } from "../support/lab.ts";
+import { until } from "../support/until.ts";
+import type { ArchivedMessage, PostRecord, RoomCounters, Seat, StoredMessage } from "./evidence.ts";
+
+/** A worker that was killed holds the adapter's lease until it lapses; the stock one's lasts a minute. */
+const ARCHIVE_LIMIT_MS = 90_000;
+const ROOM_URI = "CONCAT('ma-chan://', r.domain, '/', r.guid)";
+
+/** The archive has everything: nothing waits before it. */
+export async function untilArchived(lab: Lab): Promise<void> {
+  let waiting = "";
+  const nothingWaits = async () => {
+    const [row] = await lab.sql<Record<string, number>>(
+      "SELECT (SELECT COUNT(*) FROM compliance_outbox) AS outbox, (SELECT COUNT(*) FROM compliance_handover) AS handover, " +
+        "(SELECT COUNT(*) FROM compliance_run) AS runs",
+    );
+    waiting = JSON.stringify(row);
+    return Object.values(row ?? {}).every((rows) => Number(rows) === 0);
+  };
+  await until("the archive has everything", nothingWaits, ARCHIVE_LIMIT_MS).catch((cause: unknown) => {
+    throw new Error(`not archived: ${waiting}`, { cause });
+  });
+}
+
+/** All four witnesses, at a moment when nobody posts. */
+export async function gather(lab: Lab, posts: readonly PostRecord[], seats: readonly Seat[]) {
+  const stored = await lab.sql<StoredMessage>(
+    `SELECT ${ROOM_URI} AS room, m.number AS number, p.uri AS author, m.text AS text FROM message m ` +
+      "JOIN room r ON r.id = m.room_id JOIN principal p ON p.id = m.author_id",
+  );
+  return {
+    posts,
+    seats,
+    stored,
+    rooms: await roomCounters(lab),
+    postKeys: await count(lab, "SELECT COUNT(*) AS n FROM post_key"),
+    readEvents: await count(lab, "SELECT SUM(read_events) AS n FROM incarnation"),
+    archived: readArchive(join(lab.stack.stateDir, "compliance")),
+    quarantined: await count(lab, "SELECT COUNT(*) AS n FROM compliance_quarantine"),
+  };
+}
+
+export async function roomCounters(lab: Lab): Promise<RoomCounters[]> {
+  const rows = await lab.sql<{ room: string; n: number; e: number }>(
+    `SELECT ${ROOM_URI} AS room, r.last_number AS n, r.last_event AS e FROM room r`,
+  );
+  return rows.map(({ room, n, e }) => ({ room, lastNumber: Number(n), lastEvent: Number(e) }));
+}
+
+export async function lastNumbers(lab: Lab): Promise<Map<string, number>> {
+  return new Map((await roomCounters(lab)).map(({ room, lastNumber }) => [room, lastNumber]));
+}
+
+export async function count(lab: Lab, sql: string): Promise<number> {
+  const [row] = await lab.sql<{ n: number | null }>(sql);
+  return Number(row?.n ?? 0);
+}
+
+/** Every `Message` of every finished run; `FirstMessage`, which repeats one, left out. A run without manifest is none. */
+function readArchive(root: string): ArchivedMessage[] {
+  const found: ArchivedMessage[] = [];
+  for (const run of existsSync(root) ? readdirSync(root).sort() : []) {
+    const files = readdirSync(join(root, run));
+    if (!files.includes("manifest.json")) throw new Error(`run ${run} has no manifest`);
+    for (const file of files.filter((name) => /^part-.*\.xml$/.test(name)).sort())
+      readPart(join(root, run, file), `${run}/${file}`, found);
+  }
+  return found;
+}
+
+function readPart(path: string, name: string, found: ArchivedMessage[]): void {
+  let room = "";
+  let conversations = 0;
+  let message: Omit<ArchivedMessage, "author"> | undefined;
+  const parser = new SaxesParser();
+  parser.on("error", (error) => {
+    throw error;
+  });
+  parser.on("opentag", ({ name: tag, attributes }) => {
+    const given = attributes as Record<string, string>; // no namespaces: plain strings
+    if (tag === "Channel") {
+      room = given.uri ?? "";
+      conversations += 1;
+    }
+    if (tag === "Message")
+      message = {
+        conversation: `${name}#${conversations}`,
+        room,
+        type: given.type ?? "",
+        number: Number(given.id),
+        text: given.content ?? "",
+      };
+    if (tag === "Sender" && message) {
+      found.push({ ...message, author: given.uri ?? "" });
+      message = undefined;
+    }
+  });
+  parser.write(readFileSync(path, "utf8")).close();
+}

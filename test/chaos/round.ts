@@ -1,0 +1,143 @@
+import { setTimeout as pause } from "node:timers/promises";
+import { until } from "../support/until.ts";
+import type { ChaosPool } from "./chaos-pool.ts";
+import type { CrowdMember } from "./crowd-member.ts";
+import type { Evidence, Excuses, PostRecord } from "./evidence.ts";
+import { gather, lastNumbers, untilArchived } from "./gather.ts";
+import { startLoad } from "./load.ts";
+import { judge } from "./referee.ts";
+import { type StrikeKind, strike } from "./strikes.ts";
+
+/** Posts a second, offered whatever is answered. */
+export const POSTS_PER_SECOND = 220;
+/** The last second may come again after a takeover; a busy machine makes a second longer. */
+const REPEATS_MS = 2_000;
+const WHOLE_LIMIT_MS = 30_000;
+/** Without Redis posts cross nodes within 2 s; generous, because the machine may be busy. */
+const SLOWEST_WITHOUT_REDIS_MS = 6_000;
+
+export interface RoundPlan {
+  readonly kind: StrikeKind;
+  readonly label: string;
+  /** Decides when and what is struck; drawn from by nobody else, so that a seed strikes alike whatever the clients do. */
+  readonly fate: () => number;
+  /** Decides who posts where. */
+  readonly random: () => number;
+}
+
+export interface RoundReport {
+  readonly kind: StrikeKind;
+  readonly what: string;
+  readonly offered: number;
+  readonly acknowledged: number;
+  readonly refused: number;
+  readonly copies: number;
+  readonly takeovers: number;
+  readonly returns: number;
+  /** Longest time in which no post at all was acknowledged, milliseconds. */
+  readonly silenceMs: number;
+  /** Longest time from a 200 to a copy, milliseconds. */
+  readonly slowestCopyMs: number;
+  readonly tookMs: number;
+  readonly faults: readonly string[];
+}
+
+/**
+ * People come, talk, something is struck at a moment of the seed's choosing, and they go on talking until it has recovered. Then
+ * the witnesses are heard. `earlier` are the posts of earlier rounds on this pool; this round's are added to it.
+ */
+export async function playRound(
+  pool: ChaosPool,
+  veterans: readonly CrowdMember[],
+  earlier: PostRecord[],
+  plan: RoundPlan,
+): Promise<RoundReport> {
+  const { lab, supervisor } = pool;
+  const { kind, label, fate, random } = plan;
+  const startedAt = performance.now();
+  const takeoversBefore = await pool.takeovers();
+  const newcomers = pool.newMembers("newcomers");
+  const members = [...veterans, ...newcomers];
+  const begin = await lastNumbers(lab);
+  for (const veteran of veterans) veteran.turnPage(begin);
+  await Promise.all(newcomers.map((newcomer) => newcomer.enter(begin)));
+  const returnsBefore = sum(members, ({ returns }) => returns);
+
+  const keeping = setInterval(() => {
+    for (const member of members) member.keep();
+  }, 100);
+  const load = startLoad(members, { perSecond: POSTS_PER_SECOND, label, random });
+  let what = "";
+  let struckAt = 0;
+  try {
+    await pause(500 + fate() * 1_500);
+    struckAt = performance.now();
+    what = await strike(kind, pool, fate);
+    await until(
+      "everything runs again and everybody is back",
+      () => supervisor.complete && members.every(({ endpoint }) => endpoint.connected),
+      WHOLE_LIMIT_MS,
+    );
+    await pause(1_000 + fate() * 500); // some normal life after it
+  } finally {
+    await load.stop();
+  }
+  earlier.push(...load.posts);
+  const end = await lastNumbers(lab);
+  // Who never gets everything is for the referee to name.
+  await until("copies", () => members.every((member) => member.hasAll(end)), WHOLE_LIMIT_MS).catch(
+    () => undefined,
+  );
+  clearInterval(keeping);
+  await Promise.all(newcomers.map((newcomer) => newcomer.leave()));
+  await untilArchived(lab);
+
+  const seats = members.flatMap((member) => [...member.seats.values()]);
+  const takeovers = (await pool.takeovers()) - takeoversBefore;
+  const excuses: Excuses = {
+    ...(takeovers > 0 ? { takeovers, repeatsFromMs: struckAt - REPEATS_MS } : {}),
+    lostConnections: kind === "kamailio",
+  };
+  const evidence = await gather(lab, earlier, seats);
+  const violations = members.flatMap(({ user, endpoint }) =>
+    endpoint.violations.map((text) => `sent: ${user}: ${text}`),
+  );
+  const slowestCopyMs = slowestCopy(load.posts, evidence);
+  const late = kind === "redis" && slowestCopyMs > SLOWEST_WITHOUT_REDIS_MS;
+  return {
+    kind,
+    what,
+    offered: load.posts.length,
+    acknowledged: load.posts.filter(({ acknowledgedAt }) => acknowledgedAt !== undefined).length,
+    refused: sum(load.posts, ({ answers }) => answers.filter((answer) => answer !== 200).length),
+    copies: sum(seats, ({ live }) => live.flat().length),
+    takeovers,
+    returns: sum(members, ({ returns }) => returns) - returnsBefore,
+    silenceMs: longestSilence(load.posts),
+    slowestCopyMs,
+    tookMs: performance.now() - startedAt,
+    faults: [
+      ...judge(evidence, excuses),
+      ...violations,
+      ...(late ? [`delivered: a copy came ${slowestCopyMs} ms after its 200`] : []),
+    ],
+  };
+}
+
+function slowestCopy(posts: readonly PostRecord[], { seats }: Evidence): number {
+  const acknowledged = new Map(posts.map(({ text, acknowledgedAt }) => [text, acknowledgedAt]));
+  let slowest = 0;
+  for (const { live } of seats)
+    for (const { text, atMs } of live.flat())
+      slowest = Math.max(slowest, atMs - (acknowledged.get(text) ?? atMs));
+  return Math.round(slowest);
+}
+
+function longestSilence(posts: readonly PostRecord[]): number {
+  const times = posts.flatMap(({ acknowledgedAt }) => acknowledgedAt ?? []).sort((a, b) => a - b);
+  return Math.round(Math.max(0, ...times.map((time, index) => time - (times[index - 1] ?? time))));
+}
+
+function sum<T>(items: readonly T[], of: (item: T) => number): number {
+  return items.reduce((total, item) => total + of(item), 0);
+}

@@ -1,0 +1,94 @@
+import { setTimeout as pause } from "node:timers/promises";
+import { until } from "../support/until.ts";
+import type { ChaosPool } from "./chaos-pool.ts";
+
+/** What is struck. `pause` is SIGSTOP for 20 s, then SIGCONT, and meanwhile the workers are killed; all others are SIGKILL. */
+export const STRIKES = ["node", "redis", "mariadb", "kamailio", "worker", "node+redis", "pause"] as const;
+export type StrikeKind = (typeof STRIKES)[number];
+
+const PAUSED_MS = 20_000;
+/** A lease lasts 8 s, and a busy machine is slow. */
+const RECOVERY_LIMIT_MS = 40_000;
+
+/** Strikes now, starts again what was killed as a service manager would, and returns when the pool is whole again. */
+export async function strike(kind: StrikeKind, pool: ChaosPool, random: () => number): Promise<string> {
+  const victim = random() < 0.5 ? "n1" : "n2";
+  const restartDelayMs = Math.round(random() * 1_500);
+  switch (kind) {
+    case "node":
+      await withTakeover(pool, victim, () => killFor(pool, [victim], restartDelayMs));
+      return `${victim} killed, started again after ${restartDelayMs} ms`;
+    case "redis": {
+      const awayMs = 500 + restartDelayMs * 3;
+      await killFor(pool, ["redis"], awayMs);
+      return `Redis killed, away for ${awayMs} ms`;
+    }
+    case "mariadb":
+      await killFor(pool, ["mariadb"], restartDelayMs);
+      return `MariaDB killed, started again after ${restartDelayMs} ms`;
+    case "kamailio":
+      await killFor(pool, ["kamailio"], restartDelayMs);
+      return `Kamailio killed, started again after ${restartDelayMs} ms`;
+    case "worker":
+      await killWorkersFor(pool, restartDelayMs);
+      return `workers killed, started again after ${restartDelayMs} ms`;
+    case "node+redis": {
+      const betweenMs = Math.round(random() * 300);
+      await withTakeover(pool, victim, async () => {
+        const node = killFor(pool, [victim], restartDelayMs);
+        await pause(betweenMs);
+        await Promise.all([node, killFor(pool, ["redis"], restartDelayMs)]);
+      });
+      return `${victim} and ${betweenMs} ms later Redis killed, started again after ${restartDelayMs} ms`;
+    }
+    case "pause": {
+      const workersAfterMs = Math.round(random() * PAUSED_MS * 0.8);
+      const workers = pause(workersAfterMs).then(() => killWorkersFor(pool, restartDelayMs));
+      const [what] = await Promise.all([pauseNode(pool, victim), workers]);
+      return `${what}; workers killed after ${workersAfterMs} ms`;
+    }
+    default:
+      return kind satisfies never;
+  }
+}
+
+async function killFor(pool: ChaosPool, names: readonly string[], awayMs: number): Promise<void> {
+  for (const name of names) await pool.supervisor.kill(name);
+  await pause(awayMs);
+  for (const name of names) await pool.supervisor.restart(name);
+}
+
+async function killWorkersFor(pool: ChaosPool, awayMs: number): Promise<void> {
+  await Promise.all([pool.supervisor.kill("worker"), pool.archive.kill()]);
+  await pause(awayMs);
+  await Promise.all([pool.supervisor.restart("worker"), pool.archive.start()]);
+}
+
+/** Resolves when another life is home to all dialogs of the one that is struck. */
+async function withTakeover(pool: ChaosPool, node: string, act: () => Promise<void>): Promise<void> {
+  const dying = await pool.incarnationOf(node);
+  await act();
+  await until(`${dying} has a successor`, async () => (await pool.dialogsOf(dying)) === 0, RECOVERY_LIMIT_MS);
+}
+
+/** The paused node is taken over meanwhile; when it wakes up it ends itself, and nothing of it is committed. */
+async function pauseNode(pool: ChaosPool, node: string): Promise<string> {
+  const { stack } = pool.lab;
+  const paused = await pool.incarnationOf(node);
+  const pid = stack.pids()[node];
+  const until20s = performance.now() + PAUSED_MS;
+  await stack.kill(node, "SIGSTOP");
+  await until(
+    `${paused} is taken over while it is paused`,
+    async () => (await pool.dialogsOf(paused)) === 0,
+    PAUSED_MS,
+  );
+  const committed = await pool.flushesOf(paused);
+  await pause(Math.max(0, until20s - performance.now()));
+  await stack.kill(node, "SIGCONT");
+  await until(`${node} ends itself after its pause`, () => stack.pids()[node] !== pid, RECOVERY_LIMIT_MS);
+  const later = await pool.flushesOf(paused);
+  if (later !== committed)
+    throw new Error(`${paused} committed ${later - committed} times after it was taken over`);
+  return `${node} paused for 20 s, taken over meanwhile, ended itself`;
+}

@@ -1,0 +1,64 @@
+import assert from "node:assert/strict";
+import { after, before, describe, test } from "node:test";
+import { type Campaign, openCampaign } from "../chaos/campaign.ts";
+import type { StrikeKind } from "../chaos/strikes.ts";
+
+/**
+ * Over 200 posts a second in 20 rooms on two nodes while something is killed. Clients' logs, the database, the copies received and
+ * the archive's files are compared by `test/chaos/referee.ts`. `npm run chaos` does the same ten times each.
+ */
+const STRIKES_OF_A_KIND = 3;
+const seed = Math.floor(Math.random() * 1e6);
+
+/** Two pools side by side: most of the time of a pause or a takeover is waiting. */
+const POOLS: readonly (readonly [name: string, kinds: readonly (readonly [StrikeKind, string])[]])[] = [
+  [
+    "a pool of which nodes sleep, and workers and stores die",
+    [
+      [
+        "pause",
+        "a node asleep for 20 s is taken over; awake it ends itself and commits nothing; workers killed meanwhile archive everything once",
+      ],
+      ["mariadb", "MariaDB killed: what was acknowledged is there, everything else was answered 503"],
+      ["redis", "Redis killed: no dialog ends, every post is acknowledged and reaches everybody"],
+    ],
+  ],
+  [
+    "a pool of which nodes and ways die",
+    [
+      ["node", "a node killed: its dialogs go on elsewhere, at most the last second comes twice"],
+      ["node+redis", "a node and Redis killed together: the same"],
+      ["kamailio", "Kamailio killed: everybody comes back and has the rest by history"],
+    ],
+  ],
+];
+
+describe(`kills (seed ${seed})`, { concurrency: 2 }, () => {
+  for (const [name, kinds] of POOLS) {
+    describe(name, { concurrency: 1 }, () => {
+      let campaign: Campaign;
+      const lines: string[] = [];
+      before(async () => {
+        campaign = await openCampaign(seed, (line) => void lines.push(line));
+      });
+      after(() => campaign?.close());
+
+      for (const [kind, promise] of kinds) {
+        test(promise, async (t) => {
+          try {
+            const reports = await campaign.play(kind, STRIKES_OF_A_KIND);
+            const faults = reports.flatMap((report) => report.faults);
+            assert.deepEqual(faults, [], `again with: npm run chaos -- --seed ${seed} --only ${kind}`);
+            for (const { acknowledged } of reports) assert.ok(acknowledged > 0, "somebody was heard");
+            if (kind === "redis") assert.ok(reports.every(({ refused }) => refused === 0));
+          } catch (error) {
+            t.diagnostic(`logs: ${campaign.keepLogs()}`);
+            throw error;
+          } finally {
+            for (const line of lines.splice(0)) t.diagnostic(line);
+          }
+        });
+      }
+    });
+  }
+});
