@@ -157,7 +157,7 @@ describe("requests on their way through Kamailio to a node", () => {
 
   for (const method of ["INFO", "UPDATE"] as const)
     test(`hostile header values of ${method} reach the node unchanged and break nothing`, async () => {
-      const callId = 'x"}\\{$var(x)$$(ru)<>[]?/:%00@' + method;
+      const callId = `x"}\\{$var(x)$$(ru)<>[]?/:%00@${method}`;
       const from = '"\\"},{\\"key\\":\\"$var(parlance_key)" <sip:alice@example.com>;tag=a$ci%22';
       const request = dialogRequest(method, "alice", "n1-5", {
         callId,
