@@ -111,7 +111,7 @@ install_modules() {
   # A registry without the optional packages of other platforms gives a lock file that npm ci refuses; npm install
   # takes the same versions from it and leaves the rest out.
   if ! run_npm ci >"$log" 2>&1 && ! run_npm install --no-save >>"$log" 2>&1; then
-    grep -v '^npm error *$' "$log" | tail -n 15 >&2
+    grep -E '^npm error .' "$log" | grep -vE 'verbose|Log files were not written|complete log' | tail -n 8 >&2
     rm -f "$log"
     fail "The npm packages could not be installed: see above; mostly it is the way to the registry (npm config get registry)."
   fi
@@ -120,7 +120,12 @@ install_modules() {
   step "npm packages: installed from package-lock.json" "$since"
 }
 
+# An account without a home of its own, such as a service's, has no place for npm's cache either.
 run_npm() {
+  if [ ! -w "${HOME:-/nonexistent}" ] && [ -z "${npm_config_cache:-}" ]; then
+    npm_config_cache=$root/var/npm-cache
+    export npm_config_cache
+  fi
   (cd "$root" && npm "$@" --include=dev --no-audit --no-fund --loglevel=error </dev/null 9<&-)
 }
 

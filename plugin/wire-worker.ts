@@ -22,7 +22,8 @@ export async function startWorker(config: Config, log: Logger): Promise<{ stop: 
     conflict: (eventId) => log.error({ eventId }, "ALARM: two bodies under one event id"),
     quarantined: (eventId, reason) => log.error({ eventId, reason }, "event quarantined"),
     delivered: (runId, events) => log.info({ runId, events }, "events delivered to the adapter"),
-    trouble: (what, error) => log.warn({ what, err: error }, "tried again later"),
+    trouble: (what, error) =>
+      log.warn({ what, why: error instanceof Error ? error.message : String(error) }, "tried again later"),
   };
   const worker = new ComplianceWorker({
     outbox: new MysqlOutboxStore(database),
@@ -33,7 +34,7 @@ export async function startWorker(config: Config, log: Logger): Promise<{ stop: 
     holder: randomUUID(),
     jobs: (handler) =>
       new JobConsumer(
-        { url: config.redisUrl, onTrouble: (error) => log.warn({ err: error }, "Redis is away") },
+        { url: config.redisUrl, onTrouble: (error) => log.warn({ why: error.message }, "Redis is away") },
         handler,
       ),
     archiver: { runIntervalMs },

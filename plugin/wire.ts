@@ -50,7 +50,7 @@ export async function startNode(config: Config, log: Logger, onLost: (why: strin
   // Stores
   const redisSettings = {
     url: config.redisUrl,
-    onTrouble: (error: Error) => log.warn({ err: error }, "Redis is away"),
+    onTrouble: (error: Error) => log.warn({ why: error.message }, "Redis is away"),
   };
   const queue = new ComplianceQueue(redisSettings);
   const waker = new GatheredWaker(queue);
