@@ -58,7 +58,7 @@ export class RedisConnection {
       this.#announce(true);
     });
     this.raw.on("error", (error: Error) => {
-      if (!this.#told) this.#onTrouble(error);
+      if (!this.#told && !this.#closed) this.#onTrouble(error);
       this.#told = true;
       if (!this.raw.isReady) this.#announce(false);
     });
