@@ -34,34 +34,32 @@ export function answerBytes(answer: PendingAnswer): number {
   return Buffer.byteLength(JSON.stringify(encodeAnswer(answer))) + 1;
 }
 
-type CopyFields = [
-  ruri: string,
-  nexthop: string,
-  from: string,
-  to: string,
-  callId: string,
-  cseq: number,
-  contact: string,
-  conid: number,
-];
-
 interface Known {
   readonly flow: Flow;
-  readonly fields: CopyFields;
+  /** JSON text before and after the CSeq. */
+  readonly head: string;
+  readonly tail: string;
   readonly bytes: number;
+  /** Spreads dialogs evenly, and always the same way. */
+  readonly spread: number;
 }
 
-const FIELDS = new WeakMap<OutgoingDialog, Known>();
+const KNOWN = new WeakMap<OutgoingDialog, Known>();
 /** A CSeq's digits, and the comma after the line. */
 const CSEQ_BYTES = 12;
 
-/** One line per copy. All but the CSeq stays the same while the client keeps its connection, and is built once. */
-export function encodeCopies(dialogs: readonly OutgoingDialog[]): CopyFields[] {
-  return dialogs.map((dialog) => {
-    const fields: CopyFields = [...knownOf(dialog).fields];
-    fields[5] = dialog.nextCSeq(); // RFC 3261 §12.2.1.1: given when it leaves, so it rises in the order of leaving
-    return fields;
-  });
+/**
+ * JSON text of the list of copies: `[ruri, nexthop, from, to, callId, cseq, contact, conid]` each. All but the CSeq stays the same
+ * while the client keeps its connection, and is written once.
+ */
+export function encodeCopies(dialogs: readonly OutgoingDialog[]): string {
+  let lines = "";
+  for (const dialog of dialogs) {
+    const { head, tail } = knownOf(dialog);
+    // RFC 3261 §12.2.1.1: given when it leaves, so it rises in the order of leaving
+    lines += (lines === "" ? "" : ",") + head + dialog.nextCSeq() + tail;
+  }
+  return `[${lines}]`;
 }
 
 /** Bytes of a copy's line in a call: mostly names that the client chose. */
@@ -69,29 +67,29 @@ export function copyBytes(dialog: OutgoingDialog): number {
   return knownOf(dialog).bytes;
 }
 
-function knownOf(dialog: OutgoingDialog): Known {
-  const earlier = FIELDS.get(dialog);
-  if (earlier?.flow === dialog.flow) return earlier;
-  const fields = fieldsOf(dialog);
-  const bytes = Buffer.byteLength(JSON.stringify(fields)) + CSEQ_BYTES;
-  const known = { flow: dialog.flow, fields, bytes };
-  FIELDS.set(dialog, known);
-  return known;
+/** Which of `shards` sockets carries this dialog: always the same one, so that its messages stay in order. */
+export function shardOf(dialog: OutgoingDialog, shards: number): number {
+  return knownOf(dialog).spread % shards;
 }
 
-function fieldsOf({ state, flow }: OutgoingDialog): CopyFields {
-  const transport = `;transport=${flow.transport}`;
-  return [
+function knownOf(dialog: OutgoingDialog): Known {
+  const earlier = KNOWN.get(dialog);
+  if (earlier?.flow === dialog.flow) return earlier;
+  const { state, flow } = dialog;
+  const addresses = [
     state.remoteTarget,
-    `sip:${flow.source}${transport}`,
+    `sip:${flow.source};transport=${flow.transport}`,
     // COMPAT(SIPE, 1.25): From is exactly the URI it invited, or the request is not answered at all.
     `<${state.localUri}>;tag=${state.localTag}`,
     `<${state.remoteUri}>;tag=${state.remoteTag}`,
     state.callId,
-    0,
-    `<${contactUri(state, flow)}>`,
-    flow.conid,
   ];
+  const head = `${JSON.stringify(addresses).slice(0, -1)},`;
+  const tail = `,${JSON.stringify([`<${contactUri(state, flow)}>`, flow.conid]).slice(1)}`;
+  const bytes = Buffer.byteLength(head) + CSEQ_BYTES + Buffer.byteLength(tail);
+  const known = { flow, head, tail, bytes, spread: Number.parseInt(state.token.slice(0, 8), 16) };
+  KNOWN.set(dialog, known);
+  return known;
 }
 
 /** Our Contact: the token in it is how the client's requests find their dialog. */

@@ -2,8 +2,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import type { Clock, OutgoingDialog } from "../src/ports.ts";
 import type { Answer } from "../src/session.ts";
 import type { Incarnation } from "../src/sip/dialog.ts";
-import { travellingBytes } from "../src/xccos/travelling.ts";
-import { batchResult, encodeAnswer, encodeCopies, type PendingAnswer } from "./batch.ts";
+import { batchResult, encodeAnswer, encodeCopies, type PendingAnswer, shardOf } from "./batch.ts";
 import type { BatchClient } from "./jsonrpc/client.ts";
 import { RemoteError } from "./jsonrpc/errors.ts";
 import { type Load, Shard } from "./shard.ts";
@@ -80,7 +79,8 @@ export class EdgeLink {
   }
 
   send(body: string, dialogs: readonly OutgoingDialog[], turn: number): void {
-    const bytes = travellingBytes(body);
+    const json = JSON.stringify(body);
+    const bytes = Buffer.byteLength(json);
     if (this.shards[0]?.queue.isTooLarge(bytes)) {
       // Whoever makes bodies keeps them shorter; one that is not must not block all that come after it.
       return this.ports.onError(new RangeError(`${bytes} bytes do not fit into max-call`), "sending a copy");
@@ -95,7 +95,7 @@ export class EdgeLink {
     }
     for (const [shard, some] of byShard) {
       const taken = this.shards[shard]?.queue.addCopies(
-        body,
+        json,
         bytes,
         some,
         turn,
@@ -133,7 +133,7 @@ export class EdgeLink {
   }
 
   private shardOf(dialog: OutgoingDialog): number {
-    return Number.parseInt(dialog.state.token.slice(0, 8), 16) % this.shards.length;
+    return shardOf(dialog, this.shards.length);
   }
 
   private pump(index: number, evenEmpty = false): void {
@@ -164,26 +164,17 @@ export class EdgeLink {
    * repeating it can at worst repeat copies to clients whose confirmation was lost, never send them astray.
    */
   private async call(client: BatchClient, load: Load): Promise<void> {
-    const copies = load.copies.map(({ body, dialogs }) => ({
-      body,
-      dialogs: encodeCopies(dialogs.filter(({ flow }) => flow.edgeStart === this.start)),
-    }));
-    const params = {
-      node: this.ports.node,
-      start: load.answers.length + copies.length > 0 ? this.start : "",
-      answers: load.answers.map(encodeAnswer),
-      copies,
-      ...(this.homesChanged ? { homes: Object.fromEntries(this.homes) } : {}),
-    };
-    const empty = load.answers.length + copies.length === 0;
+    const start = load.answers.length + load.copies.length > 0 ? this.start : "";
+    const homes = this.homesChanged ? this.homes : undefined;
+    const params = this.encode(load, start, homes);
+    const empty = start === "";
     for (let waitMs = RETRY_MS.first; ; waitMs = Math.min(waitMs * 2, RETRY_MS.longest)) {
       try {
         const result = batchResult.parse(
           await client.call("parlance.batch", params, { timeoutMs: CALL_TIMEOUT_MS }),
         );
         if (!this.reachable) this.reachable = true;
-        if ("homes" in params && (params.start === "" || params.start === result.start))
-          this.homesChanged = false;
+        if (homes && (empty || start === result.start)) this.homesChanged = false;
         this.heard(result.start);
         this.settle(load.answers, result);
         return;
@@ -194,16 +185,25 @@ export class EdgeLink {
         if (this.reachable) this.ports.onError(error, "calling Kamailio"); // once per outage, not once per try
         this.reachable = false;
         // Answers are worth nothing after two seconds, a ping nothing at all.
-        if (
-          empty ||
-          this.stopped ||
-          !this.ports.maySpeak() ||
-          (params.start !== this.start && params.start !== "")
-        )
-          return;
+        if (empty || this.stopped || !this.ports.maySpeak() || start !== this.start) return;
         await pause(waitMs);
       }
     }
+  }
+
+  /** JSON text of the parameters, joined from what each part has ready: a call holds a hundred lines that hardly change. */
+  private encode(
+    { answers, copies }: Load,
+    start: string,
+    homes: ReadonlyMap<Incarnation, string> | undefined,
+  ): string {
+    const groups = copies.map(({ body, dialogs }) => {
+      const reachable = dialogs.filter(({ flow }) => flow.edgeStart === this.start);
+      return `{"body":${body},"dialogs":${encodeCopies(reachable)}}`;
+    });
+    const about = `"node":${JSON.stringify(this.ports.node)},"start":${JSON.stringify(start)}`;
+    const told = homes ? `,"homes":${JSON.stringify(Object.fromEntries(homes))}` : "";
+    return `{${about},"answers":${JSON.stringify(answers.map(encodeAnswer))},"copies":[${groups.join(",")}]${told}}`;
   }
 
   private settle(answers: readonly PendingAnswer[], result: ReturnType<typeof batchResult.parse>): void {

@@ -2,6 +2,7 @@ import type { OutgoingDialog } from "../src/ports.ts";
 import { answerBytes, copyBytes, type PendingAnswer } from "./batch.ts";
 
 interface Job {
+  /** As JSON text. */
   readonly body: string;
   /** Of the body, as it travels. */
   readonly bytes: number;
@@ -12,6 +13,7 @@ interface Job {
 /** What goes out in one call. */
 export interface Load {
   readonly answers: readonly PendingAnswer[];
+  /** Bodies as JSON text. */
   readonly copies: readonly { readonly body: string; readonly dialogs: readonly OutgoingDialog[] }[];
 }
 
@@ -65,7 +67,8 @@ export class Shard {
   }
 
   /**
-   * @param bytes of the body as it travels
+   * @param body as JSON text
+   * @param bytes of it
    * @returns false when too many copies wait: nothing was added.
    */
   addCopies(

@@ -62,7 +62,7 @@ function oneOf<T extends string>(
   if (value === undefined) return undefined;
   const found = allowed.find((word) => word === value);
   if (found) return found;
-  throw new UsageError(`--${name} is one of ${allowed.join(", ")}`);
+  throw new UsageError(`${name} is one of ${allowed.join(", ")}`);
 }
 
 function onOff(value: string | boolean | undefined, name: string): boolean | undefined {
@@ -118,17 +118,17 @@ export const administrationCommands: Readonly<Record<string, CliCommand>> = {
     },
   ),
   "policy set": verb(
-    "allow or forbid persistent chat for everybody without a policy of their own",
+    "allow or forbid persistent chat for everybody without a policy of their own (forbidden at first)",
     "parlance policy set on|off",
     ["on|off"],
     [],
     async ({ administration }, [word]) => {
-      await administration.setGlobalPolicy(onOff(word, "policy") ?? false);
+      await administration.setGlobalPolicy(onOff(word, "the policy") ?? false);
       return undefined;
     },
   ),
   "user add": verb(
-    "add a user, or change what is given",
+    "add a user, or change what is given; without --chat the global policy counts",
     "parlance user add SIP-ADDRESS [--name TEXT] [--email ADDRESS] [--chat on|off]",
     ["SIP-ADDRESS"],
     ["name", "email", "chat"],
@@ -138,7 +138,7 @@ export const administrationCommands: Readonly<Record<string, CliCommand>> = {
         ...given({
           displayName: text(values.name),
           email: text(values.email),
-          enabled: onOff(values.chat, "chat"),
+          enabled: onOff(values.chat, "--chat"),
         }),
       });
       return undefined;
@@ -158,8 +158,8 @@ export const administrationCommands: Readonly<Record<string, CliCommand>> = {
       })),
   ),
   "category add": verb(
-    "add a category; its scope says who can find and enter its rooms",
-    "parlance category add NAME --allow ADDRESS,DOMAIN,… [--deny …] [--description TEXT]",
+    "add a category; --allow says whose users can find and enter its rooms at all",
+    "parlance category add NAME --allow ADDRESS,DOMAIN,… [--deny ADDRESS,DOMAIN,…] [--description TEXT]",
     ["NAME"],
     ["allow", "deny", "description"],
     async ({ administration }, [name = ""], values) => {
@@ -187,7 +187,7 @@ export const administrationCommands: Readonly<Record<string, CliCommand>> = {
       })),
   ),
   "room add": verb(
-    "add a room",
+    "add a room, closed and normal unless said otherwise: only its members enter",
     "parlance room add NAME --category NAME [--privacy open|closed|secret] [--type normal|auditorium] [--description TEXT]",
     ["NAME"],
     ["category", "privacy", "type", "description"],
@@ -200,8 +200,8 @@ export const administrationCommands: Readonly<Record<string, CliCommand>> = {
         category,
         ...given({
           description: text(values.description),
-          privacy: oneOf(values.privacy, PRIVACY, "privacy"),
-          type: oneOf(values.type, TYPE, "type"),
+          privacy: oneOf(values.privacy, PRIVACY, "--privacy"),
+          type: oneOf(values.type, TYPE, "--type"),
         }),
       });
       return [{ room: room.name, uri: room.uri }];
@@ -257,12 +257,12 @@ export const administrationCommands: Readonly<Record<string, CliCommand>> = {
     },
   ),
   "member add": verb(
-    "let a user, group or domain into a room",
+    "let a user, group or domain into a room; as member unless said otherwise",
     "parlance member add ROOM ADDRESS [--role member|manager|presenter]",
     ["ROOM", "ADDRESS"],
     ["role"],
     async ({ administration }, [room = "", uri = ""], values) => {
-      await administration.addRole(room, uri, oneOf(values.role, ROLE, "role") ?? "member");
+      await administration.addRole(room, uri, oneOf(values.role, ROLE, "--role") ?? "member");
       return undefined;
     },
   ),
@@ -272,7 +272,7 @@ export const administrationCommands: Readonly<Record<string, CliCommand>> = {
     ["ROOM", "ADDRESS"],
     ["role"],
     async ({ administration }, [room = "", uri = ""], values) => {
-      await administration.removeRole(room, uri, oneOf(values.role, ROLE, "role") ?? "member");
+      await administration.removeRole(room, uri, oneOf(values.role, ROLE, "--role") ?? "member");
       return undefined;
     },
   ),

@@ -3,7 +3,7 @@ import { createLogger, type Logger } from "../src/telemetry.ts";
 import { administrationCommands } from "./administration-commands.ts";
 import { EXIT } from "./command-line.ts";
 import type { Config } from "./config.ts";
-import { type CliCommand, configOf, type Values } from "./configured.ts";
+import { type CliCommand, configOf, expectWords, type Values } from "./configured.ts";
 import { startNode } from "./wire.ts";
 import { startWorker } from "./wire-worker.ts";
 
@@ -13,8 +13,8 @@ export const COMMANDS: Readonly<Record<string, CliCommand>> = {
     summary: "run an application node",
     usage: "parlance serve --config FILE",
     options: {},
-    run: (_words, values) =>
-      serve(values, "node", (config, log) =>
+    run: (words, values) =>
+      serve(words, values, "node", (config, log) =>
         startNode(config, log, (why) => {
           log.fatal({ why }, "stopped: another node speaks for this one now");
           process.exit(EXIT.software);
@@ -25,16 +25,19 @@ export const COMMANDS: Readonly<Record<string, CliCommand>> = {
     summary: "run the compliance worker",
     usage: "parlance worker --config FILE",
     options: {},
-    run: (_words, values) => serve(values, "worker", startWorker),
+    run: (words, values) => serve(words, values, "worker", startWorker),
   },
   migrate: {
     summary: "create or update the database schema",
     usage: "parlance migrate --config FILE",
     options: {},
-    run: async (_words, values) => {
+    run: async (words, values) => {
+      expectWords(words, [], "parlance migrate --config FILE");
       const applied = await migrate(configOf(values).mysqlUrl);
       process.stdout.write(
-        applied.length > 0 ? `applied: ${applied.join(", ")}\n` : "the schema is up to date\n",
+        applied.length > 0
+          ? `schema brought up to date, applied: ${applied.join(", ")}\n`
+          : "the schema is up to date\n",
       );
       return EXIT.ok;
     },
@@ -43,7 +46,8 @@ export const COMMANDS: Readonly<Record<string, CliCommand>> = {
     summary: "check the configuration and show what is in effect, secrets masked",
     usage: "parlance check-config --config FILE",
     options: {},
-    run: async (_words, values) => {
+    run: async (words, values) => {
+      expectWords(words, [], "parlance check-config --config FILE");
       const config = configOf(values);
       process.stdout.write(
         `${JSON.stringify({ ...config, key: "***", mysqlUrl: "***", redisUrl: "***" }, undefined, 2)}\n`,
@@ -58,17 +62,22 @@ export const COMMANDS: Readonly<Record<string, CliCommand>> = {
 export function usage(words: readonly string[]): string {
   const command = COMMANDS[words.slice(0, 2).join(" ")] ?? COMMANDS[words[0] ?? ""];
   if (command) return `${command.usage}\n  ${command.summary}\n`;
+  const family = Object.entries(COMMANDS).filter(([name]) => name.startsWith(`${words[0]} `));
+  if (family.length > 0)
+    return family.map(([, { usage: line, summary }]) => `${line}\n  ${summary}\n`).join("");
   const width = Math.max(...Object.keys(COMMANDS).map((name) => name.length));
   const lines = Object.entries(COMMANDS).map(([name, { summary }]) => `  ${name.padEnd(width)}  ${summary}`);
-  return `parlance COMMAND [ARGUMENTS] [--config FILE]\n\n${lines.join("\n")}\n\nThe configuration is ./parlance.yaml unless --config says otherwise.\n`;
+  return `parlance COMMAND [ARGUMENTS] [--config FILE]\n\n${lines.join("\n")}\n\nThe configuration is ./parlance.yaml unless --config says otherwise. "parlance COMMAND --help" explains one;\nwith --json what is shown comes as JSON.\n`;
 }
 
 /** Runs until a signal, then stops in order. */
 async function serve(
+  words: readonly string[],
   values: Values,
   kind: string,
   start: (config: Config, log: Logger) => Promise<{ stop: () => Promise<void> }>,
 ): Promise<number> {
+  expectWords(words, [], `parlance ${kind === "node" ? "serve" : kind} --config FILE`);
   const config = configOf(values);
   const log = createLogger(config.log.level, kind === "node" ? config.node.name : kind);
   // A failure nobody caught is ours: said once, and the process begins anew under its supervisor.

@@ -70,12 +70,14 @@ export function parseConfig(text: string, file: string): ConfigFile {
 }
 
 function describe(issue: z.core.$ZodIssue): string {
+  // zod calls a missing setting one of the wrong type.
+  if (issue.code === "invalid_type" && issue.message.endsWith("received undefined")) return "is missing";
   if (issue.code !== "unrecognized_keys") return issue.message;
   const [key = ""] = issue.keys;
   const known = keysAt(issue.path);
   const nearest = known.sort((a, b) => distance(key, a) - distance(key, b))[0];
   const hint =
-    nearest && distance(key, nearest) <= 3
+    nearest && distance(key, nearest) <= Math.min(3, key.length - 1)
       ? `; did you mean "${nearest}"?`
       : `; known are ${known.join(", ")}`;
   return `there is no setting "${key}"${hint}`;

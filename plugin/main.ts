@@ -6,14 +6,18 @@ import { ConfigError } from "./config-error.ts";
 
 /** The `parlance` command: the first words name the command, the rest are its arguments. */
 async function main(argv: readonly string[]): Promise<number> {
-  if (argv.length === 0 || argv.includes("--help") || argv[0] === "help") {
+  if (argv.length === 0 || argv.includes("--help") || argv.includes("-h") || argv[0] === "help") {
     process.stdout.write(usage(argv.filter((word) => !word.startsWith("-") && word !== "help")));
     return argv.length === 0 ? EXIT.usage : EXIT.ok;
   }
   const words = argv[1] !== undefined && `${argv[0]} ${argv[1]}` in COMMANDS ? 2 : 1;
   const name = argv.slice(0, words).join(" ");
   const command = COMMANDS[name];
-  if (!command) throw new UsageError(`there is no command "${name}"; "parlance --help" lists them`);
+  if (!command) {
+    const family = Object.keys(COMMANDS).filter((known) => known.startsWith(`${name} `));
+    if (family.length > 0) throw new UsageError(`"${name}" needs a second word: ${family.join(", ")}`);
+    throw new UsageError(`there is no command "${name}"; "parlance --help" lists them`);
+  }
   const { values, positionals } = parse(name, argv.slice(words), command.options);
   return command.run(positionals, values);
 }

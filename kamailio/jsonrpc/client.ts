@@ -71,11 +71,16 @@ export class BatchClient {
   }
 
   /**
+   * @param params an object, or the JSON text of one that the caller has put together itself
    * @param limits `timeoutMs` counts from now, waiting in the queue included
    * @returns the `result` member, unchecked
    * @throws ConnectionLost, CallTimedOut, QueueFull, RemoteError
    */
-  call(method: string, params: JsonObject, limits: { readonly timeoutMs: number }): Promise<unknown> {
+  call(
+    method: string,
+    params: JsonObject | string,
+    limits: { readonly timeoutMs: number },
+  ): Promise<unknown> {
     const maxQueue = this.#options.maxQueue ?? 1_000;
     if (this.#closed) return Promise.reject(new ConnectionLost("client closed", false));
     if (this.#queue.length >= maxQueue) return Promise.reject(new QueueFull(maxQueue));
@@ -106,7 +111,7 @@ export class BatchClient {
     }
   }
 
-  #encode(id: number, method: string, params: JsonObject): Buffer {
+  #encode(id: number, method: string, params: JsonObject | string): Buffer {
     const { host, port, path, key } = this.#options;
     const body = Buffer.from(withoutHttpWords(encodeRequest(id, method, params)));
     const authority = host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;

@@ -89,8 +89,10 @@ export function decodeAnswer(text: string): Success | Failure {
   return { kind: "failure", id, code: error.code, message: error.message };
 }
 
-export function encodeRequest(id: number, method: string, params: JsonObject): string {
-  return JSON.stringify({ jsonrpc: "2.0", id, method, params });
+/** @param params an object, or the JSON text of one that the caller has put together itself */
+export function encodeRequest(id: number, method: string, params: JsonObject | string): string {
+  if (typeof params !== "string") return JSON.stringify({ jsonrpc: "2.0", id, method, params });
+  return `{"jsonrpc":"2.0","id":${id},"method":${JSON.stringify(method)},"params":${params}}`;
 }
 
 export function encodeNotification(method: string, params: JsonObject): string {

@@ -25,6 +25,8 @@ await runCommand(async () => {
     process.stdout.write(`  ${`${owned.name} (process ${owned.pid}) ended`.padEnd(56)} ${elapsed}\n`);
   }
   for (const owned of readPids(runDir)) forgetPid(runDir, owned.name);
+  if (living.length > 0)
+    process.stdout.write(`Nothing of it is left running; the data stays in ${stateDir}.\n`);
   removeSocketDir(stateDir);
   rmSync(join(stateDir, "ready.json"), { force: true });
 });

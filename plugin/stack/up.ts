@@ -30,14 +30,15 @@ async function bringUp(flags: UpFlags, signal: AbortSignal, from: number): Promi
     signal.throwIfAborted();
     const ready = describeReady(stack, demo);
     writeReadyFile(stateDir, ready);
-    printConnection(ready, stateDir);
+    say("");
     timed("ready", performance.now() - from);
+    printConnection(ready, stateDir);
     if (flags.detach) {
       stack.leave();
-      say(`Running in the background; end it with plugin/down --state ${stateDir}`);
+      say(`\nIt runs in the background; plugin/down --state ${stateDir} ends it, the data stays.`);
       return;
     }
-    say("Ctrl-C ends it; the data stays.");
+    say("\nCtrl-C ends it; the data stays.");
     await untilEnded(stack, signal);
   } finally {
     await endStack(stack);
@@ -94,11 +95,16 @@ function printConnection({ sip, http, poolUri, users, rooms }: ReadyFile, stateD
   say("\nHow to connect");
   say(`  SIP proxy   ${sip.host}, TCP port ${sip.tcp}, TLS port ${sip.tls} (self-signed certificate)`);
   say(`  Pool URI    ${poolUri}`);
-  say(`  Web         ${http.url}`);
+  const width = Math.max(0, ...users.map(({ uri }) => uri.length));
   for (const { uri, login, password } of users)
-    say(`  User        ${uri}   login ${login}   password ${password}`);
-  for (const { name, members } of rooms) say(`  Room        ${name} (${members.length} members)`);
-  say(`  For programs: ${join(stateDir, "ready.json")}`);
+    say(`  User        ${uri.padEnd(width)}  login ${login.padEnd(8)}  password ${password}`);
+  for (const { name, members } of rooms)
+    say(`  Room        ${name}: ${members.map((uri) => uri.replace(/^sip:|@.*$/g, "")).join(", ")}`);
+  say("\nHow to look after it");
+  say(`  Command     plugin/parlance status --config ${join(stateDir, "parlance.yaml")}`);
+  say(`  Health      ${http.url}/health/ready, metrics ${http.url}/metrics`);
+  say(`  Logs        ${join(stateDir, "log")}`);
+  say(`  Programs    ${join(stateDir, "ready.json")} says all this again`);
 }
 
 function timed(text: string, elapsedMs: number): void {
