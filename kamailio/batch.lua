@@ -246,71 +246,34 @@ function parlance_answer()
 	KSR.pv.seti("$var(parlance_code)", a[3])
 end
 
--- (conid) -> the way to a client, taken apart once: a number is never given to another connection.
+-- What parlance.cfg wrote of a connection -> { next hop, local socket }, so that it is taken apart once.
 local paths, path_count = {}, 0
 local MAX_PATHS = 20000
--- Makes our branches unlike those of another process and of another life (RFC 3261 8.1.1.7).
-local branch_start, branch_number = nil, 0
 
--- nil when there is no connection of that number to that address.
-local function path_to(conid, nexthop)
-	local path = paths[conid]
-	if path == nil then
-		-- Not by KSR.pv.get: it keeps every variable name it has ever seen, and each connection would be one.
-		local known = KSR.htable.sht_get("parlance_conn", tostring(conid))
-		if type(known) ~= "string" then return nil end
-		local proto, remote, here = string.match(known, "^(%a+)|(.*)|(.*)$")
-		local over = (proto == "ws" and "tcp") or (proto == "wss" and "tls") or proto
-		branch_start = branch_start or string.format("z9hG4bKp%s.%d.", call.start, KSR.pv.get("$pp"))
-		path = {
-			nexthop = "sip:" .. remote .. ";transport=" .. proto,
-			remote = remote,
-			socket = over .. ":" .. here,
-			plain = proto == over,
-			via = " SIP/2.0\r\nVia: SIP/2.0/" .. string.upper(over) .. " " .. here .. ";branch=" .. branch_start,
-		}
-		if path_count >= MAX_PATHS then paths, path_count = {}, 0 end
-		path_count = path_count + 1
-		paths[conid] = path
-	end
-	return path.nexthop == nexthop and path or nil
+local function path_of(known)
+	local proto, remote, here = string.match(known, "^(%a+)|(.*)|(.*)$")
+	local over = (proto == "ws" and "tcp") or (proto == "wss" and "tls") or proto
+	if path_count >= MAX_PATHS then paths, path_count = {}, 0 end
+	path_count = path_count + 1
+	paths[known] = { nexthop = "sip:" .. remote .. ";transport=" .. proto, socket = over .. ":" .. here }
+	return paths[known]
 end
 
--- Would what is sent to this address go into this very connection? Remote and local address together name one.
-local function leads_to(path, conid)
-	if not path.plain then return false end
-	KSR.tcpops.tcp_get_conid(path.remote, "$var(parlance_found)")
-	return KSR.pv.get("$var(parlance_found)") == conid
+-- The local socket to send from, or nil when there is no live connection of that number to that address.
+-- Remote and local address together name one connection: nothing can go into another one, nothing is dialled.
+local function socket_of(conid, nexthop)
+	-- Not by KSR.pv.get: it keeps every variable name it has ever seen, and each connection would be one.
+	local known = KSR.htable.sht_get("parlance_conn", tostring(conid))
+	if type(known) ~= "string" then return nil end
+	local path = paths[known] or path_of(known)
+	if nexthop ~= path.nexthop or KSR.tcpops.tcp_conid_state(conid) < 1 then return nil end
+	return path.socket
 end
 
--- Without a transaction: over a connection nothing is sent twice (RFC 3261 17.1.2.2), the answer is looked at in reply_route,
--- and a transaction would cost a third more time and some kilobytes for seconds.
-local function send_plainly(d, path, body)
-	branch_number = branch_number + 1
-	return KSR.corex.send_data(path.nexthop, "INFO " .. d[1] .. path.via .. branch_number .. "\r\nTo: " .. d[4] .. "\r\nFrom: "
-		.. d[3] .. "\r\nCSeq: " .. d[6] .. " INFO\r\nCall-ID: " .. d[5] .. "\r\nMax-Forwards: 70\r\nContact: " .. d[7]
-		.. "\r\nContent-Type: text/plain\r\nContent-Length: " .. #body .. "\r\n\r\n" .. body) > 0
-end
-
--- Over UDP and WebSocket, and where only the local port tells one connection from another.
-local function send_by_transaction(d, socket, body)
+local function send_copy(d, socket, body)
 	local headers = "From: " .. d[3] .. "\r\nTo: " .. d[4] .. "\r\nCall-ID: " .. d[5] .. "\r\nCSeq: " .. d[6]
 		.. " INFO\r\nContact: " .. d[7] .. "\r\nContent-Type: text/plain\r\n"
 	return KSR.tm.t_uac_send("INFO", d[1], d[2], socket, headers, body) >= 0
-end
-
--- true, false when it failed, or nil when the connection is gone: nothing can go into another one, nothing is dialled.
-local function send_copy(d, body)
-	local conid = d[8]
-	if conid == 0 then return send_by_transaction(d, "", body) end
-	local path = path_to(conid, d[2])
-	if path == nil then return nil end
-	if leads_to(path, conid) then return send_plainly(d, path, body) end
-	if KSR.htable.sht_get("parlance_conn", tostring(conid)) == nil or KSR.tcpops.tcp_conid_state(conid) < 1 then
-		paths[conid] = nil
-		return nil
-	end
-	return send_by_transaction(d, path.socket, body)
 end
 
 -- Nobody hears of an INFO without an answer unless it is remembered, which costs as much as sending it. So every 256th of a
@@ -329,15 +292,16 @@ function parlance_close()
 			if not is_line(d[1] .. d[2] .. d[3] .. d[4] .. d[5] .. d[7]) then
 				refused = refused + 1
 			else
-				if d[6] % 256 == 1 then watch(d) end
-				local done = send_copy(d, group.body)
-				if done then
-					sent = sent + 1
-				elseif done == false then
-					failed = failed + 1
-				elseif not seen[d[8]] then
-					seen[d[8]] = true
-					dead[#dead + 1] = d[8]
+				local socket = ""
+				if d[8] ~= 0 then socket = socket_of(d[8], d[2]) end
+				if socket == nil then
+					if not seen[d[8]] then
+						seen[d[8]] = true
+						dead[#dead + 1] = d[8]
+					end
+				else
+					if d[6] % 256 == 1 then watch(d) end
+					if send_copy(d, socket, group.body) then sent = sent + 1 else failed = failed + 1 end
 				end
 			end
 		end
