@@ -11,6 +11,8 @@ export interface EndpointOptions {
   /** TLS: accept a self-signed certificate. Default false. */
   readonly anyCertificate?: boolean;
   readonly localAddress?: string;
+  /** Local port to connect from; any free one when absent. */
+  readonly localPort?: number;
   /** "sip:alice@example.com" */
   readonly address: string;
   readonly displayName?: string;

@@ -13,6 +13,8 @@ export interface TransportOptions {
   readonly anyCertificate?: boolean;
   /** Local address to connect from; the system's choice when absent. */
   readonly localAddress?: string;
+  /** Streams only: local port to connect from; any free one when absent. */
+  readonly localPort?: number;
   /** Default 5000. */
   readonly connectTimeoutMs?: number;
 }
@@ -45,7 +47,10 @@ export function openPipe(options: TransportOptions, events: PipeEvents): Promise
 
 function openStream(options: TransportOptions, events: PipeEvents): Promise<SipPipe> {
   const { host, port } = options;
-  const local = options.localAddress === undefined ? {} : { localAddress: options.localAddress };
+  const local = {
+    ...(options.localAddress === undefined ? {} : { localAddress: options.localAddress }),
+    ...(options.localPort === undefined ? {} : { localPort: options.localPort }),
+  };
   return new Promise((resolve, reject) => {
     const secure = options.transport === "tls";
     const socket = secure
