@@ -2,24 +2,9 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { type Access, type Action, NO_ACCESS, refusal } from "../../../src/chat/role.ts";
 import type { Room } from "../../../src/chat/room.ts";
+import { aRoom } from "../../support/sessions.ts";
 
-const room = (settings: Partial<Room>): Room => ({
-  id: 1,
-  uri: "ma-chan://example.com/1",
-  domain: "example.com",
-  guid: "1",
-  name: "Night shift",
-  description: "",
-  privacy: "closed",
-  type: "normal",
-  categoryId: 1,
-  disabled: false,
-  keepsHistory: true,
-  fileUpload: false,
-  invitations: false,
-  accessVersion: 1,
-  ...settings,
-});
+const room = (settings: Partial<Room>): Room => aRoom(1, settings);
 const access = (held: Partial<Access>): Access => ({ ...NO_ACCESS, ...held });
 const ACTIONS: readonly Action[] = ["see", "join", "read", "post", "manage"];
 
