@@ -1,7 +1,9 @@
 import { createSocket, type Socket } from "node:dgram";
 
-/** Addresses of the members: 127.77.a.b, one each, so that the SIP port need not stand in a member's address. */
+/** The default port need not stand in a member's address, which imc takes without one: so each member has an address of its own. */
 const SIP_PORT = 5060;
+/** 127.64.0.0 to 127.191.255.255, a part of it for each run. */
+const NETWORK = `127.${64 + (process.pid % 128)}`;
 const ANSWER_LIMIT_MS = 10_000;
 /** RFC 3261 §17.1.2.2: a request over UDP is sent again when no answer came. */
 const RESEND_MS = 500;
@@ -15,7 +17,7 @@ export interface ImcMember {
 export function imcMembers(count: number): ImcMember[] {
   return Array.from({ length: count }, (_, index) => ({
     name: `m${index}`,
-    host: `127.77.${1 + Math.floor(index / 200)}.${1 + (index % 200)}`,
+    host: `${NETWORK}.${1 + Math.floor(index / 200)}.${1 + (index % 200)}`,
   }));
 }
 
