@@ -48,7 +48,10 @@ for (const transport of ["tcp", "tls"] as const) {
 }
 
 test("a wrong password is never let in, and no dialog comes of it", async () => {
-  const before = await lab.sql("SELECT token FROM dialog");
+  // Dialogs of the test before may still be on their way out; a new one would be one of these.
+  const dialogs = async () =>
+    (await lab.sql<{ token: Buffer }>("SELECT token FROM dialog")).map(({ token }) => token.toString("hex"));
+  const before = await dialogs();
   const stranger = lab.endpoint("alice", { password: "guessed" });
   await assert.rejects(stranger.signIn(), isRefusal(407));
   const pushy = lab.endpoint("alice", { password: "guessed" });
@@ -56,7 +59,10 @@ test("a wrong password is never let in, and no dialog comes of it", async () => 
     pushy.signIn({ register: false, provision: false, poolUri: lab.stack.poolUri }),
     isRefusal(407),
   );
-  assert.deepEqual(await lab.sql("SELECT token FROM dialog"), before);
+  assert.deepEqual(
+    (await dialogs()).filter((token) => !before.includes(token)),
+    [],
+  );
 });
 
 test("who speaks in another's name is asked for that one's password", async () => {
