@@ -44,7 +44,9 @@ export class EdgeLink {
     idleMs: number;
   }[];
   private homes = new Map<Incarnation, string>();
-  private homesChanged = false;
+  /** Rises with every home; what was told is what the call that told it had begun with. */
+  private homesVersion = 0;
+  private homesTold = 0;
   private readonly pinging: NodeJS.Timeout;
   private stopped = false;
 
@@ -66,7 +68,7 @@ export class EdgeLink {
     if (start === this.start) return;
     const earlier = this.start;
     this.start = start;
-    this.homesChanged = this.homes.size > 0;
+    this.homesTold = 0;
     if (earlier !== "") this.ports.onStart(start, earlier);
   }
 
@@ -109,7 +111,7 @@ export class EdgeLink {
   /** Requests of dialogs issued by this incarnation go to this node from now on, after a restart of Kamailio too. */
   announceHome(issuer: Incarnation): void {
     this.homes.set(issuer, this.ports.node);
-    this.homesChanged = true;
+    this.homesVersion += 1;
     this.pump(0, true);
   }
 
@@ -165,7 +167,8 @@ export class EdgeLink {
    */
   private async call(client: BatchClient, load: Load): Promise<void> {
     const start = load.answers.length + load.copies.length > 0 ? this.start : "";
-    const homes = this.homesChanged ? this.homes : undefined;
+    const version = this.homesVersion;
+    const homes = version === this.homesTold ? undefined : this.homes;
     const params = this.encode(load, start, homes);
     const empty = start === "";
     for (let waitMs = RETRY_MS.first; ; waitMs = Math.min(waitMs * 2, RETRY_MS.longest)) {
@@ -174,7 +177,7 @@ export class EdgeLink {
           await client.call("parlance.batch", params, { timeoutMs: CALL_TIMEOUT_MS }),
         );
         if (!this.reachable) this.reachable = true;
-        if (homes && (empty || start === result.start)) this.homesChanged = false;
+        if (homes && (empty || start === result.start)) this.homesTold = version;
         this.heard(result.start);
         this.settle(load.answers, result);
         return;
