@@ -46,7 +46,10 @@ export async function receive(
   const envelope = decode(body);
   if ("status" in envelope) return answer(envelope);
   const context: Context = { session, services: ports.services };
-  const holdsPost = envelope.primitives.some(({ kind }) => kind === "grpchat");
+  const seqids = envelope.primitives.flatMap((one) => (one.kind === "grpchat" ? [one.post.seqid] : []));
+  // A post is told from its repeats by envid and seqid: of two with one seqid the second would be taken for a repeat, and lost.
+  if (new Set(seqids).size < seqids.length) return answer(asAnswer("BAD_REQUEST"));
+  const holdsPost = seqids.length > 0;
   if (!holdsPost) answer(OK);
   const carriedOut = await carryOut(envelope, startBeforeMs, context, ports);
   if (holdsPost) answer(carriedOut.refusal ?? OK);

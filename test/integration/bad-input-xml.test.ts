@@ -178,6 +178,12 @@ test("two commands in an envelope are both answered, and of two posts each is on
       .replace(lab.room("Main"), room)
       .replace('seqid="1"', `seqid="${seqid}"`),
   );
+  const same = pair.join("").replace('seqid="2"', 'seqid="1"');
+  assert.equal(
+    (await mallory.sendInfo({ body: Buffer.from(envelope(same)) })).status,
+    400,
+    "the second would pass for a repeat of the first: nothing is stored, nothing acknowledged",
+  );
   assert.equal((await mallory.sendInfo({ body: Buffer.from(envelope(pair.join(""))) })).status, 200);
   await others.speaker.waitForMessage(({ text }) => text === "pair 2", LAB_TIMEOUT_MS);
   assert.deepEqual(
