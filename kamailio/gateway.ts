@@ -226,11 +226,12 @@ export class Gateway {
       return answer(NOT_HERE);
     }
     if (request.user !== session.user.uri) return answer({ status: 403, reason: "Not your dialog" });
-    const known = session.recall(request.cseq);
+    const nowMs = this.ports.clock.monotonicMs();
+    const known = session.recall(request.cseq, nowMs);
     if (known === "old") return answer({ status: 500, reason: "CSeq is lower than one already seen" });
     if (known) return answer(await known, session);
     if (session.crowded) return answer(asAnswer("OVERLOADED"), session);
-    session.lastHeardMs = this.ports.clock.monotonicMs();
+    session.lastHeardMs = nowMs;
     let resolveFirst: (answer: Answer) => void = () => {};
     const first = new Promise<Answer>((resolve) => {
       resolveFirst = resolve;

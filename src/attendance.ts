@@ -55,7 +55,9 @@ export class Attendance {
    * its rooms as soon as `Fanout.resume` has brought it up to date.
    */
   restore(record: DialogRecord, joined: readonly JoinedRoom[], rooms: ReadonlyMap<number, Room>): Session {
-    const session = new Session(record, this.ports.clock.monotonicMs());
+    const nowMs = this.ports.clock.monotonicMs();
+    const session = new Session(record, nowMs);
+    session.takenOver(nowMs);
     session.purpose = joined.length > 0 ? "pool" : "unknown";
     this.ports.sessions.add(session);
     for (const { roomId, mask, since } of joined) {

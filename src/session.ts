@@ -7,6 +7,8 @@ import { type DialogState, type Flow, firstCSeq, type Incarnation } from "./sip/
 const MAX_WAITING = 64;
 /** Answers kept per dialog: a client repeats only what it has not seen answered. */
 const MAX_ANSWERS = 16;
+/** For this long after a takeover the edge may still have requests under way over its earlier way to this node. */
+const OVERTAKING_MS = 10_000;
 
 /** What a request got, kept to give a repeat of it the same. */
 export interface Answer {
@@ -50,6 +52,8 @@ export class Session implements OutgoingDialog, Recorder {
 
   private cseq: number;
   private remoteCSeq = 0;
+  /** Monotonic clock: until then a request may have been overtaken by a later one of its dialog. */
+  private overtakenUntilMs = 0;
   /** By CSeq: no two requests of a dialog share one but the ACK and CANCEL that Kamailio keeps. */
   private readonly answers = new Map<number, Answer | Promise<Answer>>();
   private tail: Promise<unknown> = Promise.resolve();
@@ -81,15 +85,21 @@ export class Session implements OutgoingDialog, Recorder {
     return !this.ended && this.awaySinceMs === null;
   }
 
+  /** Another node held this dialog until now: the edge changes over from one connection to another, and requests may overtake. */
+  takenOver(nowMonotonicMs: number): void {
+    this.overtakenUntilMs = nowMonotonicMs + OVERTAKING_MS;
+  }
+
   /**
    * Places a request in the dialog (RFC 3261 §12.2.2).
    * @returns the first answer for a repeat, "old" for a number lower than one already seen, undefined for a new request.
    */
-  recall(cseq: number): Answer | Promise<Answer> | "old" | undefined {
+  recall(cseq: number, nowMonotonicMs: number): Answer | Promise<Answer> | "old" | undefined {
     const known = this.answers.get(cseq);
     if (known) return known;
-    if (cseq < this.remoteCSeq) return "old"; // the same number without an answer: it got a 503 and tries again
-    this.remoteCSeq = cseq;
+    // The same number without an answer: it got a 503 and tries again.
+    if (cseq < this.remoteCSeq && nowMonotonicMs >= this.overtakenUntilMs) return "old";
+    this.remoteCSeq = Math.max(this.remoteCSeq, cseq);
     return undefined;
   }
 
