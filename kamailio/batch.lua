@@ -10,6 +10,8 @@ local find = string.find
 local MAX_ANSWERS = 1000
 local MAX_COPIES = 1000
 local MAX_NAME = 64
+-- When this process began, and so Kamailio: its start id is younger than its connections to the nodes.
+local BORN = os.time()
 
 -- The call being worked on; one per process, since a process works on one request at a time.
 local call = nil
@@ -182,6 +184,7 @@ end
 function parlance_open()
 	call = nil
 	KSR.pv.seti("$var(parlance_more)", 0)
+	KSR.pv.seti("$var(parlance_hello)", 0)
 	local given = KSR.pv.gete("$hdr(Authorization)")
 	if not same_secret(given, "Bearer " .. KSR.pv.gete("$var(parlance_key)")) then
 		count("control_strangers")
@@ -202,8 +205,11 @@ function parlance_open()
 	local p = request.params
 	if type(p) ~= "table" then return refuse(id, "params") end
 
-	local allowed = {}
-	for name in string.gmatch(KSR.pv.gete("$var(parlance_allowed)"), "[^,]+") do allowed[name] = true end
+	local allowed, nodes = {}, 0
+	for name in string.gmatch(KSR.pv.gete("$var(parlance_allowed)"), "[^,]+") do
+		allowed[name] = true
+		nodes = nodes + 1
+	end
 	if not is_text(p.node, MAX_NAME) or not allowed[p.node] then return refuse(id, "node") end
 	if not is_text(p.start, MAX_NAME) then return refuse(id, "start") end
 	local answers, copies, homes = p.answers or {}, p.copies or {}, p.homes or {}
@@ -220,8 +226,10 @@ function parlance_open()
 		KSR.htable.sht_sets("parlance_home", key, value)
 		KSR.htable.sht_sets("parlance_home", string.match(key, "^[a-z0-9]+"), value)
 	end
-	call = { id = id, node = p.node, start = start, answers = answers, copies = copies, position = 1, answered = 0, gone = {} }
+	call = { id = id, node = p.node, start = start, answers = answers, copies = copies, position = 1, answered = 0, gone = {},
+		nodes = nodes }
 	KSR.pv.sets("$var(parlance_node)", p.node)
+	KSR.pv.seti("$var(parlance_hello)", p.hello == true and 1 or 0)
 	select_answer()
 end
 
@@ -314,8 +322,8 @@ function parlance_close()
 	-- cjson writes an empty table as an object
 	local function list(t) return #t > 0 and cjson.encode(t) or "[]" end
 	reply(200, "OK", string.format(
-		'{"jsonrpc":"2.0","id":%.0f,"result":{"edge":%s,"start":%s,"answered":%d,"gone":%s,"sent":%d,"dead":%s,"refused":%d}}',
+		'{"jsonrpc":"2.0","id":%.0f,"result":{"edge":%s,"start":%s,"answered":%d,"gone":%s,"sent":%d,"dead":%s,"refused":%d,"age":%d,"nodes":%d}}',
 		call.id, cjson.encode(KSR.pv.gete("$var(parlance_edge)")), cjson.encode(call.start), call.answered, list(call.gone),
-		sent, list(dead), refused))
+		sent, list(dead), refused, math.max(0, os.time() - BORN), call.nodes))
 	call = nil
 end

@@ -12,7 +12,10 @@ export interface PendingAnswer {
   readonly onGone: (() => void) | undefined;
 }
 
-/** What Kamailio says to a batch. `dead` are connections that are gone, `gone` transactions that no longer exist. */
+/**
+ * What Kamailio says to a batch. `dead` are connections that are gone, `gone` transactions that no longer exist, `age` the whole
+ * seconds it has been running, `nodes` how many it knows.
+ */
 export const batchResult = z.object({
   edge: z.string(),
   start: z.string().min(1),
@@ -20,6 +23,8 @@ export const batchResult = z.object({
   gone: z.array(z.tuple([z.number(), z.number()])),
   sent: z.number(),
   dead: z.array(z.number()),
+  age: z.number(),
+  nodes: z.number(),
 });
 
 /** `[index, label, code, reason, headers, body, contentType]`; the body is base64. */

@@ -6,6 +6,7 @@ import { batchResult, encodeAnswer, encodeCopies, type PendingAnswer, shardOf } 
 import type { BatchClient } from "./jsonrpc/client.ts";
 import { RemoteError } from "./jsonrpc/errors.ts";
 import { type Load, Shard } from "./shard.ts";
+import type { WayIn } from "./way-in.ts";
 
 const CALL_TIMEOUT_MS = 5_000;
 const PING_MS = 2_000;
@@ -27,6 +28,8 @@ export interface EdgeLinkPorts {
   /** The edge takes no copies any more: these dialogs cannot be served. */
   readonly onOverflow: (dialogs: readonly OutgoingDialog[]) => void;
   readonly onError: (error: unknown, what: string) => void;
+  /** The other direction. */
+  readonly wayIn: WayIn;
 }
 
 /** One Kamailio, from this node's side: answers and copies go to it in batches, sharded by dialog over a few sockets. */
@@ -59,8 +62,29 @@ export class EdgeLink {
       busy: false,
       idleMs: 0,
     }));
-    this.pinging = setInterval(() => this.pump(0, true), PING_MS);
-    this.pump(0, true);
+    this.pinging = setInterval(() => this.ping(), PING_MS);
+    this.ping();
+  }
+
+  /** A connection for requests was made or has ended: is Kamailio there, and does it reach this node? */
+  linkChanged(): void {
+    this.ports.wayIn.changed();
+    this.ping();
+  }
+
+  /** Its hello has come in. */
+  greeted(): void {
+    this.ports.wayIn.greeted();
+  }
+
+  /** Requests get to this node, as far as is known. */
+  get open(): boolean {
+    return this.ports.wayIn.open;
+  }
+
+  /** Requests get to this node: seen since its connections last changed. */
+  get reached(): boolean {
+    return this.ports.wayIn.reached;
   }
 
   /** The life of Kamailio that a notification or a result names. */
@@ -138,6 +162,10 @@ export class EdgeLink {
     return shardOf(dialog, this.shards.length);
   }
 
+  private ping(): void {
+    this.pump(0, true);
+  }
+
   private pump(index: number, evenEmpty = false): void {
     const shard = this.shards[index];
     if (!shard || shard.busy || this.stopped) return;
@@ -169,8 +197,8 @@ export class EdgeLink {
     const start = load.answers.length + load.copies.length > 0 ? this.start : "";
     const version = this.homesVersion;
     const homes = version === this.homesTold ? undefined : this.homes;
-    const params = this.encode(load, start, homes);
     const empty = start === "";
+    const params = this.encode(load, start, homes, empty);
     for (let waitMs = RETRY_MS.first; ; waitMs = Math.min(waitMs * 2, RETRY_MS.longest)) {
       try {
         const result = batchResult.parse(
@@ -179,6 +207,7 @@ export class EdgeLink {
         if (!this.reachable) this.reachable = true;
         if (homes && (empty || start === result.start)) this.homesTold = version;
         this.heard(result.start);
+        if (empty) this.ports.wayIn.pinged(result);
         this.settle(load.answers, result);
         return;
       } catch (error) {
@@ -187,6 +216,7 @@ export class EdgeLink {
         }
         if (this.reachable) this.ports.onError(error, "calling Kamailio"); // once per outage, not once per try
         this.reachable = false;
+        if (empty) this.ports.wayIn.lost();
         // Answers are worth nothing after two seconds, a ping nothing at all.
         if (empty || this.stopped || !this.ports.maySpeak() || start !== this.start) return;
         await pause(waitMs);
@@ -199,6 +229,7 @@ export class EdgeLink {
     { answers, copies }: Load,
     start: string,
     homes: ReadonlyMap<Incarnation, string> | undefined,
+    hello: boolean,
   ): string {
     const groups = copies.map(({ body, dialogs }) => {
       const reachable = dialogs.filter(({ flow }) => flow.edgeStart === this.start);
@@ -206,7 +237,8 @@ export class EdgeLink {
     });
     const about = `"node":${JSON.stringify(this.ports.node)},"start":${JSON.stringify(start)}`;
     const told = homes ? `,"homes":${JSON.stringify(Object.fromEntries(homes))}` : "";
-    return `{${about},"answers":${JSON.stringify(answers.map(encodeAnswer))},"copies":[${groups.join(",")}]${told}}`;
+    const wanted = hello ? ',"hello":true' : "";
+    return `{${about}${wanted},"answers":${JSON.stringify(answers.map(encodeAnswer))},"copies":[${groups.join(",")}]${told}}`;
   }
 
   private settle(answers: readonly PendingAnswer[], result: ReturnType<typeof batchResult.parse>): void {

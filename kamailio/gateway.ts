@@ -27,6 +27,7 @@ const METHODS = "INVITE, ACK, CANCEL, BYE, INFO, UPDATE, OPTIONS, SUBSCRIBE";
 
 interface Edge {
   heard(start: string): void;
+  greeted(): void;
   answer(tx: string, answer: Answer, dialog: Session | undefined, onGone?: () => void): void;
 }
 
@@ -40,6 +41,7 @@ export interface GatewayPorts {
   readonly receiving: ReceivePorts;
   readonly clock: Clock;
   readonly me: Incarnation;
+  readonly node: string;
   readonly invite: InviteSettings;
   readonly maySpeak: () => boolean;
   readonly onError: (error: unknown, what: string) => void;
@@ -72,23 +74,21 @@ export class Gateway {
   onNotification(method: string, params: unknown): void {
     const notification = decodeNotification(method, params);
     if (!notification) return this.ports.onStranger("not a notification of an edge");
-    const body =
-      notification.kind === "request"
-        ? notification.request
-        : notification.kind === "closed"
-          ? notification.closed
-          : notification.reply;
-    const edge = this.ports.edges.get(body.edge);
-    if (!edge || !this.isKey(body.key)) return this.ports.onStranger("without the right key");
+    const { said } = notification;
+    const edge = this.ports.edges.get(said.edge);
+    if (!edge || !this.isKey(said.key)) return this.ports.onStranger("without the right key");
     if (!this.ports.maySpeak()) return; // another node may be speaking for this one already
-    edge.heard(body.start);
+    edge.heard(said.start);
     switch (notification.kind) {
       case "request":
-        return this.onRequest(notification.request, edge);
+        return this.onRequest(notification.said, edge);
       case "closed":
-        return this.onClosed(body.edge, body.start, notification.closed.conid);
+        return this.onClosed(said.edge, said.start, notification.said.conid);
       case "reply":
-        return this.onReply(notification.reply);
+        return this.onReply(notification.said);
+      case "hello":
+        // A standby hears what was meant for another node: that one's way is closed.
+        return notification.said.node === this.ports.node ? edge.greeted() : undefined;
       default:
         notification satisfies never;
     }

@@ -46,6 +46,8 @@ const requestParams = z.object({
 
 const closedParams = z.object({ ...origin, conid: wholeNumber });
 
+const helloParams = z.object({ ...origin, node: z.string().max(64) });
+
 const replyParams = z.object({
   ...origin,
   status: wholeNumber,
@@ -79,6 +81,8 @@ const CLIENT_TEXT = [
 export type SipRequest = Omit<z.infer<typeof requestParams>, "body"> & { readonly body: Buffer };
 /** `sip.closed`: a connection that carried a dialog is gone. */
 export type ClosedConnection = z.infer<typeof closedParams>;
+/** `sip.hello`: what came of a ping that asked for it, over the way that requests take. */
+export type Hello = z.infer<typeof helloParams>;
 /** `sip.reply`: a client refused an INFO of ours, or did not answer it. */
 export type NegativeReply = z.infer<typeof replyParams>;
 
@@ -86,11 +90,12 @@ const decode = (base64: string): string =>
   base64 === "" ? "" : Buffer.from(base64, "base64").toString("utf8");
 
 export type EdgeNotification =
-  | { readonly kind: "request"; readonly request: SipRequest }
-  | { readonly kind: "closed"; readonly closed: ClosedConnection }
-  | { readonly kind: "reply"; readonly reply: NegativeReply };
+  | { readonly kind: "request"; readonly said: SipRequest }
+  | { readonly kind: "closed"; readonly said: ClosedConnection }
+  | { readonly kind: "reply"; readonly said: NegativeReply }
+  | { readonly kind: "hello"; readonly said: Hello };
 
-/** Decodes what an edge says. @returns undefined when it is not one of its three notifications. */
+/** Decodes what an edge says. @returns undefined when it is not one of its four notifications. */
 export function decodeNotification(method: string, params: unknown): EdgeNotification | undefined {
   switch (method) {
     case "sip.request": {
@@ -98,18 +103,22 @@ export function decodeNotification(method: string, params: unknown): EdgeNotific
       if (!parsed.success) return undefined;
       const request: SipRequest = { ...parsed.data, body: Buffer.from(parsed.data.body, "base64") };
       for (const field of CLIENT_TEXT) request[field] = decode(request[field]);
-      return { kind: "request", request };
+      return { kind: "request", said: request };
     }
     case "sip.closed": {
       const parsed = closedParams.safeParse(params);
-      return parsed.success ? { kind: "closed", closed: parsed.data } : undefined;
+      return parsed.success ? { kind: "closed", said: parsed.data } : undefined;
+    }
+    case "sip.hello": {
+      const parsed = helloParams.safeParse(params);
+      return parsed.success ? { kind: "hello", said: parsed.data } : undefined;
     }
     case "sip.reply": {
       const parsed = replyParams.safeParse(params);
       if (!parsed.success) return undefined;
       const { callId, ftag, ttag } = parsed.data;
-      const reply = { ...parsed.data, callId: decode(callId), ftag: decode(ftag), ttag: decode(ttag) };
-      return { kind: "reply", reply };
+      const said = { ...parsed.data, callId: decode(callId), ftag: decode(ftag), ttag: decode(ttag) };
+      return { kind: "reply", said };
     }
     default:
       return undefined;

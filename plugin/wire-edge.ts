@@ -1,6 +1,8 @@
 import { EdgeLink, type EdgeLinkPorts } from "../kamailio/edge-link.ts";
 import type { Gateway } from "../kamailio/gateway.ts";
 import { BatchClient } from "../kamailio/jsonrpc/client.ts";
+import { WayIn } from "../kamailio/way-in.ts";
+import type { Logger } from "../src/telemetry.ts";
 import type { Config } from "./config.ts";
 
 type EdgeSettings = Config["link"]["edges"][number];
@@ -10,7 +12,7 @@ export function makeEdge(
   settings: EdgeSettings,
   config: Config,
   gateway: Gateway,
-  ports: Pick<EdgeLinkPorts, "clock" | "maySpeak" | "onError">,
+  ports: Pick<EdgeLinkPorts, "clock" | "maySpeak" | "onError"> & { reconnect: () => void; log: Logger },
 ): EdgeLink {
   const { name, control, sockets, "local-address": localAddress, "max-call": maxCallBytes } = settings;
   const { hostname, port } = new URL(control);
@@ -23,8 +25,20 @@ export function makeEdge(
       key: config.key,
       ...local,
     });
+  const { clock, maySpeak, onError, reconnect, log } = ports;
+  const { listen } = config.node;
+  const onChange = (open: boolean) =>
+    open
+      ? log.info({ edge: name }, "Kamailio reaches this node again")
+      : log.error(
+          { edge: name, listen },
+          "Kamailio answers this node, but does not reach it: no request can come in",
+        );
   return new EdgeLink({
-    ...ports,
+    clock,
+    maySpeak,
+    onError,
+    wayIn: new WayIn({ clock, reconnect, onChange }),
     name,
     node: config.node.name,
     clients: Array.from({ length: sockets }, client),

@@ -144,6 +144,7 @@ export async function startNode(config: Config, log: Logger, onLost: (why: strin
     receiving,
     clock,
     me,
+    node: config.node.name,
     invite: {
       poolUri: config["pool-uri"],
       webManagerUrl: config.chat["room-management-url"],
@@ -161,17 +162,21 @@ export async function startNode(config: Config, log: Logger, onLost: (why: strin
       stranger({ why });
     },
   });
-  for (const edge of config.link.edges)
-    edges.set(edge.name, makeEdge(edge, config, gateway, { clock, maySpeak, onError }));
   const link = new NotificationServer({
     host: config.node.listen.host,
     port: config.node.listen.port,
     onNotification: (method, params) => gateway.onNotification(method, params),
+    onChange: () => {
+      for (const edge of edges.values()) edge.linkChanged();
+    },
     onProtocolError: (why, remote) => {
       metrics.strangers.inc();
       stranger({ why, remote });
     },
   });
+  const reconnect = () => link.disconnectAll();
+  for (const edge of config.link.edges)
+    edges.set(edge.name, makeEdge(edge, config, gateway, { clock, maySpeak, onError, reconnect, log }));
 
   // By the clock
   const takeover = new Takeover({
@@ -212,12 +217,14 @@ export async function startNode(config: Config, log: Logger, onLost: (why: strin
     onError,
   });
   metrics.dialogs(() => sessions.size);
+  metrics.edgesReached(() => edges);
   metrics.behindSeconds(() => behindMs() / 1_000);
 
+  const closedWays = () => [...edges].flatMap(([name, { open }]) => (open ? [] : [`way from ${name}`]));
   let ready = false;
   const http = await createHttpServer({
     registry: metrics.registry,
-    missing: () => [...(ready ? [] : ["starting"]), ...(lease.held ? [] : ["lease"])],
+    missing: () => [...(ready ? [] : ["starting"]), ...(lease.held ? [] : ["lease"]), ...closedWays()],
   });
 
   queue.start();

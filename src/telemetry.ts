@@ -63,6 +63,16 @@ export function createMetrics() {
           this.set(read());
         },
       }),
+    edgesReached: (read: () => ReadonlyMap<string, { readonly reached: boolean }>) =>
+      new Gauge({
+        name: "parlance_edge_reached",
+        help: "1 while requests are known to come in from a Kamailio",
+        labelNames: ["edge"],
+        registers,
+        collect() {
+          for (const [edge, { reached }] of read()) this.set({ edge }, reached ? 1 : 0);
+        },
+      }),
     behindSeconds: (read: () => number) =>
       new Gauge({
         name: "parlance_send_behind_seconds",

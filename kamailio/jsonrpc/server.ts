@@ -23,6 +23,8 @@ export interface NotificationServerOptions {
   readonly maxFrameBytes?: number;
   /** Must not throw; long work belongs behind it. */
   readonly onNotification: (method: string, params: JsonObject, connection: NotificationConnection) => void;
+  /** A peer has connected, or a connection has ended. Must not throw. */
+  readonly onChange?: () => void;
   /** A peer broke the protocol (its connection is closed) or came in vain; for counting. */
   readonly onProtocolError: (reason: string, remote: string) => void;
 }
@@ -64,10 +66,15 @@ export class NotificationServer {
     return this.#sockets.size;
   }
 
+  /** Ends every connection and goes on listening: janssonrpcc connects again three seconds later. */
+  disconnectAll(): void {
+    for (const socket of this.#sockets) socket.destroy();
+  }
+
   /** Stops listening and ends every connection; safe to call twice. */
   async close(): Promise<void> {
     const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
-    for (const socket of this.#sockets) socket.destroy();
+    this.disconnectAll();
     await closed;
   }
 
@@ -80,10 +87,14 @@ export class NotificationServer {
       return;
     }
     this.#sockets.add(socket);
-    socket.on("close", () => this.#sockets.delete(socket));
+    socket.on("close", () => {
+      this.#sockets.delete(socket);
+      this.#options.onChange?.();
+    });
     const reader = new FrameReader(this.#options.maxFrameBytes ?? DEFAULT_MAX_FRAME_BYTES);
     const connection = { id: this.#nextId++, remote, close: () => void socket.destroy() };
     socket.on("data", (chunk) => this.#receive(chunk, reader, socket, connection));
+    this.#options.onChange?.();
   }
 
   #receive(chunk: Buffer, reader: FrameReader, socket: Socket, connection: NotificationConnection): void {

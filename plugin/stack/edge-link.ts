@@ -1,4 +1,5 @@
 import { readFileSync } from "node:fs";
+import { get } from "node:http";
 
 /** Socket states in /proc/net/tcp (proc(5), include/net/tcp_states.h). */
 const established = "01";
@@ -16,6 +17,29 @@ export function isLinked(linkPorts: readonly number[]): boolean {
   return listeners.every((port) => {
     const open = sockets.filter((socket) => socket.port === port && socket.state === established);
     return open.length >= 1 + linkPorts.length;
+  });
+}
+
+/** True when every node that runs says that requests reach it: after its start Kamailio's first connections are ended by the nodes. */
+export async function isReached(httpPorts: readonly number[]): Promise<boolean> {
+  const states = await Promise.all(httpPorts.map((port) => metricsOf(port).catch(() => "")));
+  return states.every((text) => text === "" || /^parlance_edge_reached\{.*\} 1$/m.test(text));
+}
+
+function metricsOf(port: number): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const options = { host: "127.0.0.1", port, path: "/metrics", timeout: 2_000, agent: false };
+    const request = get(options, (response) => {
+      let text = "";
+      response.setEncoding("utf8");
+      response.on("data", (chunk: string) => {
+        text += chunk;
+      });
+      response.on("end", () => resolve(text));
+      response.on("error", reject);
+    });
+    request.on("timeout", () => request.destroy(new Error("no answer")));
+    request.on("error", reject);
   });
 }
 

@@ -6,7 +6,7 @@ import { promisify } from "node:util";
 import { edgeCommandLine } from "../../kamailio/edge-command-line.ts";
 import { writeEdgeDirectory } from "../../kamailio/edge-directory.ts";
 import { EdgeSettingError } from "../../kamailio/edge-settings.ts";
-import { isLinked } from "./edge-link.ts";
+import { isLinked, isReached } from "./edge-link.ts";
 import { OperatorError } from "./operator-error.ts";
 import { locate, type ProcessPlan } from "./process.ts";
 import type { StackPorts } from "./remembered-ports.ts";
@@ -58,7 +58,8 @@ export async function prepareEdge(settings: StackEdgeSettings): Promise<ProcessP
     args: edgeCommandLine({ configFile, pidFile: join(socketDir, "kamailio.pid"), runDir: socketDir }),
     logFile: join(stateDir, "log", "kamailio.log"),
     runDir: join(stateDir, "run"),
-    answers: async () => (await answersOptions(ports.sip)) && isLinked(ports.link),
+    answers: async () =>
+      (await answersOptions(ports.sip)) && isLinked(ports.link) && (await isReached(ports.http)),
     readyTimeoutMs: 30_000,
     stopTimeoutMs: 10_000,
     // Only SIGTERM reaches Kamailio's children through their parent.
