@@ -256,6 +256,13 @@ end
 
 -- What parlance.cfg wrote of a connection -> { next hop, local socket }, so that it is taken apart once.
 local paths, path_count = {}, 0
+local DATAGRAMS = { socket = "" }
+local BRANCH, branches = "", 0
+do
+	local file = io.open("/dev/urandom", "rb")
+	BRANCH = string.gsub(file:read(8), ".", function(c) return string.format("%02x", string.byte(c)) end) .. "-"
+	file:close()
+end
 local MAX_PATHS = 20000
 
 local function path_of(known)
@@ -263,22 +270,34 @@ local function path_of(known)
 	local over = (proto == "ws" and "tcp") or (proto == "wss" and "tls") or proto
 	if path_count >= MAX_PATHS then paths, path_count = {}, 0 end
 	path_count = path_count + 1
-	paths[known] = { nexthop = "sip:" .. remote .. ";transport=" .. proto, socket = over .. ":" .. here }
-	return paths[known]
+	local path = { nexthop = "sip:" .. remote .. ";transport=" .. proto, socket = over .. ":" .. here }
+	if (proto == "tcp" or proto == "tls") and string.find(here, "^[%d.]+:%d+$") then
+		path.via = " SIP/2.0\r\nVia: SIP/2.0/" .. string.upper(proto) .. " " .. here .. ";branch=z9hG4bKpl-" .. BRANCH
+	end
+	paths[known] = path
+	return path
 end
 
--- The local socket to send from, or nil when there is no live connection of that number to that address.
+-- The way to the client, or nil when there is no live connection of that number to that address.
 -- Remote and local address together name one connection: nothing can go into another one, nothing is dialled.
-local function socket_of(conid, nexthop)
+local function path_to(conid, nexthop)
 	-- Not by KSR.pv.get: it keeps every variable name it has ever seen, and each connection would be one.
 	local known = KSR.htable.sht_get("parlance_conn", tostring(conid))
 	if type(known) ~= "string" then return nil end
 	local path = paths[known] or path_of(known)
 	if nexthop ~= path.nexthop or KSR.tcpops.tcp_conid_state(conid) < 1 then return nil end
-	return path.socket
+	return path
 end
 
-local function send_copy(d, socket, body)
+-- Over a connection no transaction is kept: nothing would be sent again, and who is silent is found by watching one copy in 256.
+local function send_copy(d, path, body)
+	if path.via then
+		branches = branches + 1
+		local text = "INFO " .. d[1] .. path.via .. branches .. "\r\nMax-Forwards: 70\r\nFrom: " .. d[3] .. "\r\nTo: " .. d[4] .. "\r\nCall-ID: " .. d[5]
+			.. "\r\nCSeq: " .. d[6] .. " INFO\r\nContact: " .. d[7] .. "\r\nContent-Type: text/plain\r\nContent-Length: " .. #body .. "\r\n\r\n" .. body
+		return KSR.corex.sendx(d[2], path.socket, text) >= 0
+	end
+	local socket = path.socket
 	local headers = "From: " .. d[3] .. "\r\nTo: " .. d[4] .. "\r\nCall-ID: " .. d[5] .. "\r\nCSeq: " .. d[6]
 		.. " INFO\r\nContact: " .. d[7] .. "\r\nContent-Type: text/plain\r\n"
 	return KSR.tm.t_uac_send("INFO", d[1], d[2], socket, headers, body) >= 0
@@ -300,16 +319,16 @@ function parlance_close()
 			if not is_line(d[1] .. d[2] .. d[3] .. d[4] .. d[5] .. d[7]) then
 				refused = refused + 1
 			else
-				local socket = ""
-				if d[8] ~= 0 then socket = socket_of(d[8], d[2]) end
-				if socket == nil then
+				local path = DATAGRAMS
+				if d[8] ~= 0 then path = path_to(d[8], d[2]) end
+				if path == nil then
 					if not seen[d[8]] then
 						seen[d[8]] = true
 						dead[#dead + 1] = d[8]
 					end
 				else
 					if d[6] % 256 == 1 then watch(d) end
-					if send_copy(d, socket, group.body) then sent = sent + 1 else failed = failed + 1 end
+					if send_copy(d, path, group.body) then sent = sent + 1 else failed = failed + 1 end
 				end
 			end
 		end
