@@ -227,11 +227,11 @@ export class Gateway {
     }
     if (request.user !== session.user.uri) return answer({ status: 403, reason: "Not your dialog" });
     const nowMs = this.ports.clock.monotonicMs();
+    session.lastHeardMs = nowMs; // a repeat is a sign of life, too, and so is what is refused for now
     const known = session.recall(request.cseq, nowMs);
     if (known === "old") return answer({ status: 500, reason: "CSeq is lower than one already seen" });
     if (known) return answer(await known, session);
     if (session.crowded) return answer(asAnswer("OVERLOADED"), session);
-    session.lastHeardMs = nowMs;
     let resolveFirst: (answer: Answer) => void = () => {};
     const first = new Promise<Answer>((resolve) => {
       resolveFirst = resolve;

@@ -236,6 +236,11 @@ export async function startNode(config: Config, log: Logger, onLost: (why: strin
   await http.listen(config.http.listen);
   housekeeping.start();
   ready = true;
+  if (config.chat["session-expires"] < 90_000)
+    log.warn(
+      { sessionExpiresMs: config.chat["session-expires"] },
+      "session-expires is below the 90 s of RFC 4028",
+    );
   log.info({ incarnation: me, link: config.node.listen, http: config.http.listen }, "node is ready");
 
   const stop = async (): Promise<void> => {
