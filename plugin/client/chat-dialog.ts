@@ -36,6 +36,7 @@ export class ChatDialog {
   ended = false;
   endedByServer = false;
   private readonly agent: UserAgent;
+  private readonly seen = new Set<string>();
 
   constructor(agent: UserAgent, invitedUri: string, fixed: FixedNames = {}) {
     this.agent = agent;
@@ -114,6 +115,15 @@ export class ChatDialog {
       },
       { nextCseq: next, ...(overrides.timeoutMs === undefined ? {} : { timeoutMs: overrides.timeoutMs }) },
     );
+  }
+
+  /** Whether a request with this Via has come before; remembers the newest hundred. */
+  hasSeen(via: string): boolean {
+    if (this.seen.has(via)) return true;
+    this.seen.add(via);
+    const oldest = this.seen.values().next();
+    if (this.seen.size > 100 && !oldest.done) this.seen.delete(oldest.value);
+    return false;
   }
 
   /** BYE; afterwards nothing is expected on this dialog. Resolves with the response. */

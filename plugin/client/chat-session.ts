@@ -12,7 +12,10 @@ import { commandXml, envelopeXml } from "./xccos-body.ts";
 import { attribute, child } from "./xml-reader.ts";
 
 /** What the session takes over from its endpoint; the rest of the context it knows itself. */
-export type EndpointContext = Omit<IncomingContext, "pending" | "dialogs" | "oldDialogStatus"> & {
+export type EndpointContext = Omit<
+  IncomingContext,
+  "pending" | "dialogs" | "oldDialogStatus" | "datagrams"
+> & {
   onClose(reason: string): void;
 };
 
@@ -53,6 +56,7 @@ export class ChatSession {
     this.incoming = {
       ...context,
       pending: this.pending,
+      datagrams: profile.transport === "udp",
       // COMPAT(pidgin-sipe, 1.25): says 487 where RFC 3261 has 481.
       oldDialogStatus: profile.quirks.viaWithoutBranch ? 487 : 481,
       dialogs: () => this.dialogs,
@@ -69,7 +73,7 @@ export class ChatSession {
     const connection = await SipConnection.open(
       {
         ...options,
-        transport: profile.transport === "tls" ? "tls" : "tcp",
+        transport: profile.transport,
         connectTimeoutMs: profile.timeoutMs,
       },
       {

@@ -1,5 +1,7 @@
 import type { FixedNames } from "./chat-dialog.ts";
 import { createIdSource, plainBehaviour, type Quirks, sipeQuirks } from "./identity.ts";
+import type { SipHeader } from "./sip-message.ts";
+import type { SipTransport } from "./sip-transport.ts";
 import type { Profile } from "./user-agent.ts";
 import type { ChatCopy } from "./xccos-body.ts";
 
@@ -7,7 +9,7 @@ export interface EndpointOptions {
   readonly host: string;
   readonly port: number;
   /** Default "tcp". */
-  readonly transport?: "tcp" | "tls";
+  readonly transport?: SipTransport;
   /** TLS: accept a self-signed certificate. Default false. */
   readonly anyCertificate?: boolean;
   readonly localAddress?: string;
@@ -19,6 +21,8 @@ export interface EndpointOptions {
   /** Digest user name; default: the address without "sip:". */
   readonly username?: string;
   readonly password?: string;
+  /** On every request, as a proxy between the client and the server would put them there. */
+  readonly headers?: readonly SipHeader[];
   /** Endpoint id; default random, null leaves it out. */
   readonly epid?: string | null;
   /** true: behave like stock pidgin-sipe 1.25 in every known respect; or single quirks. */
@@ -74,6 +78,7 @@ export function profileOf(options: EndpointOptions): Profile {
     quirks: chosenQuirks(options.sipe),
     ids,
     transport: options.transport ?? "tcp",
+    headers: options.headers ?? [],
     timeoutMs: options.timeoutMs ?? 5000,
   };
 }

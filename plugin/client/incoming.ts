@@ -25,6 +25,8 @@ export interface IncomingContext {
   readonly pending: PendingCommands;
   readonly counts: IncomingCounts;
   readonly bodies: "parse" | "scan";
+  /** What comes may come again: a request sent by UDP is repeated until its answer arrives. */
+  readonly datagrams: boolean;
   readonly onCopy: ((copy: ChatCopy) => void) | undefined;
   /** Status for INFOs of a dialog that is over: stock clients say 487. */
   readonly oldDialogStatus: number;
@@ -88,6 +90,8 @@ function handleInfo(request: SipRequest, answer: (status: number) => void, conte
     answer(context.oldDialogStatus);
     return;
   }
+  // RFC 3261 §17.2.2: a repetition is answered as before and goes no further.
+  if (context.datagrams && chat.hasSeen(headerValue(request, "Via") ?? "")) return answer(200);
   watch.checkInfo(request, chat);
   if (wanted !== 200) {
     counts.infosRefused += 1;

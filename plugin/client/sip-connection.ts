@@ -17,6 +17,8 @@ export interface ConnectionCounts {
   requestsSent: number;
   requestsReceived: number;
   responsesReceived: number;
+  /** 401 and 407 among them. */
+  challenges: number;
   /** Responses that no request waits for: repeated, late or invented. */
   strayResponses: number;
   bytesReceived: number;
@@ -49,7 +51,12 @@ interface Waiting {
   readonly fail: (error: ClientError) => void;
   readonly options: RequestOptions;
   readonly timer: NodeJS.Timeout;
+  /** Datagrams only: sends the request again. */
+  again?: NodeJS.Timeout | undefined;
 }
+
+/** RFC 3261 §17.1.1.1: T1 and T2, first and longest pause before a datagram without any answer is sent again. */
+const RETRANSMIT_MS = { first: 500, longest: 4_000 };
 
 /** Answers collected while one chunk is worked off leave in one write; above this they leave earlier. Characters. */
 const FLUSH_AT = 32_768;
@@ -63,6 +70,7 @@ export class SipConnection {
     requestsSent: 0,
     requestsReceived: 0,
     responsesReceived: 0,
+    challenges: 0,
     strayResponses: 0,
     bytesReceived: 0,
   };
@@ -114,8 +122,17 @@ export class SipConnection {
       const line = this.waiting.get(key);
       if (line) line.push(waiting);
       else this.waiting.set(key, [waiting]);
-      this.write(encodeSipMessage(request));
+      const bytes = encodeSipMessage(request);
+      this.write(bytes);
+      if (this.pipe?.stream === false) this.sendAgain(waiting, bytes, RETRANSMIT_MS.first);
     });
+  }
+
+  private sendAgain(waiting: Waiting, bytes: Buffer, afterMs: number): void {
+    waiting.again = setTimeout(() => {
+      this.write(bytes);
+      this.sendAgain(waiting, bytes, Math.min(afterMs * 2, RETRANSMIT_MS.longest));
+    }, afterMs);
   }
 
   /** Sends a request that has no response (ACK), or bytes as they are. */
@@ -207,6 +224,8 @@ export class SipConnection {
     this.counts.responsesReceived += 1;
     const key = transactionKey(message);
     const first = this.waiting.get(key)?.[0];
+    clearTimeout(first?.again);
+    if (message.status === 401 || message.status === 407) this.counts.challenges += 1;
     if (!first) {
       this.counts.strayResponses += 1;
     } else if (message.status < 200) {
@@ -219,6 +238,7 @@ export class SipConnection {
 
   private forget(key: string, waiting: Waiting): void {
     clearTimeout(waiting.timer);
+    clearTimeout(waiting.again);
     const line = this.waiting.get(key);
     if (!line) return;
     if (line.length === 1) this.waiting.delete(key);
@@ -229,8 +249,9 @@ export class SipConnection {
     if (this.closed) return;
     this.closed = true;
     for (const line of this.waiting.values()) {
-      for (const { fail, timer } of line) {
+      for (const { fail, timer, again } of line) {
         clearTimeout(timer);
+        clearTimeout(again);
         fail(
           new ClientError(
             "closed",

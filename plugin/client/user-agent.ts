@@ -11,6 +11,7 @@ import {
   type SipRequest,
   type SipResponse,
 } from "./sip-message.ts";
+import type { SipTransport } from "./sip-transport.ts";
 
 /** Who the client is. */
 export interface Profile {
@@ -25,7 +26,9 @@ export interface Profile {
   readonly userAgent: string;
   readonly quirks: Quirks;
   readonly ids: IdSource;
-  readonly transport: "tcp" | "tls" | "udp";
+  readonly transport: SipTransport;
+  /** On every request that is no ACK of a refusal. */
+  readonly headers?: readonly SipHeader[];
   /** Default limit of a wait for a final response. */
   readonly timeoutMs: number;
 }
@@ -137,7 +140,7 @@ export class UserAgent {
     ];
     for (const route of draft.route ?? []) headers.push(["Route", route]);
     if (draft.contact !== undefined) headers.push(["Contact", draft.contact]);
-    headers.push(...(draft.headers ?? []));
+    headers.push(...(this.profile.headers ?? []), ...(draft.headers ?? []));
     return { kind: "request", method: draft.method, uri: draft.uri, headers, body: draft.body ?? NO_BODY };
   }
 
