@@ -256,7 +256,6 @@ end
 
 -- What parlance.cfg wrote of a connection -> { next hop, local socket }, so that it is taken apart once.
 local paths, path_count = {}, 0
-local DATAGRAMS = { socket = "" }
 local BRANCH, branches = "", 0
 do
 	local file = io.open("/dev/urandom", "rb")
@@ -289,6 +288,13 @@ local function path_to(conid, nexthop)
 	return path
 end
 
+-- Over UDP a copy leaves from where the client's requests come in, which our Contact names: from another of several addresses
+-- no NAT would let it through.
+local function datagram_path(contact)
+	local here = string.match(contact, "@([^;>]+);transport=udp>$")
+	return { socket = here and "udp:" .. here or "" }
+end
+
 -- Over a connection no transaction is kept: nothing would be sent again, and who is silent is found by watching one copy in 256.
 local function send_copy(d, path, body)
 	if path.via then
@@ -319,8 +325,8 @@ function parlance_close()
 			if not is_line(d[1] .. d[2] .. d[3] .. d[4] .. d[5] .. d[7]) then
 				refused = refused + 1
 			else
-				local path = DATAGRAMS
-				if d[8] ~= 0 then path = path_to(d[8], d[2]) end
+				local path
+				if d[8] ~= 0 then path = path_to(d[8], d[2]) else path = datagram_path(d[7]) end
 				if path == nil then
 					if not seen[d[8]] then
 						seen[d[8]] = true

@@ -1,7 +1,7 @@
 import { setTimeout as pause } from "node:timers/promises";
 import type { Clock, OutgoingDialog } from "../src/ports.ts";
 import type { Answer } from "../src/session.ts";
-import type { Incarnation } from "../src/sip/dialog.ts";
+import { type Incarnation, MAX_DATAGRAM_BODY_BYTES } from "../src/sip/dialog.ts";
 import { batchResult, encodeAnswer, encodeCopies, type PendingAnswer, shardOf } from "./batch.ts";
 import type { BatchClient } from "./jsonrpc/client.ts";
 import { RemoteError } from "./jsonrpc/errors.ts";
@@ -111,14 +111,22 @@ export class EdgeLink {
       // Whoever makes bodies keeps them shorter; one that is not must not block all that come after it.
       return this.ports.onError(new RangeError(`${bytes} bytes do not fit into max-call`), "sending a copy");
     }
+    const isDatagramTooSmall = bytes > MAX_DATAGRAM_BODY_BYTES;
+    let unfit = 0;
     const byShard = new Map<number, OutgoingDialog[]>();
     for (const dialog of dialogs) {
       if (this.start !== "" && dialog.flow.edgeStart !== this.start) continue; // its connection went with an earlier life
+      if (isDatagramTooSmall && dialog.flow.transport === "udp") {
+        unfit += 1;
+        continue;
+      }
       const shard = this.shardOf(dialog);
       const some = byShard.get(shard);
       if (some) some.push(dialog);
       else byShard.set(shard, [dialog]);
     }
+    if (unfit > 0)
+      this.ports.onError(new RangeError(`${bytes} bytes do not fit into a datagram`), "sending a copy");
     for (const [shard, some] of byShard) {
       const taken = this.shards[shard]?.queue.addCopies(
         json,

@@ -101,12 +101,22 @@ export class Gateway {
     }
   }
 
-  /** All connections of an earlier life of an edge are gone. */
+  /** This dialog gets nothing more where it is: it keeps its rooms for a while, until its client is heard again. */
+  onUnserved(token: Session["token"]): void {
+    const session = this.ports.sessions.find(token);
+    if (session) this.inTurn(session, () => this.ports.attendance.away(session));
+  }
+
+  /** All connections of an earlier life of an edge are gone; who comes by datagrams has none to lose, and notices nothing. */
   onEdgeStart(edge: string, start: string): void {
-    for (const session of this.ports.sessions.all()) {
-      if (session.flow.edge === edge && session.flow.edgeStart !== start) {
-        this.inTurn(session, () => this.ports.attendance.away(session));
-      }
+    const { attendance, sessions } = this.ports;
+    for (const session of sessions.all()) {
+      const { flow } = session;
+      if (flow.edge !== edge || flow.edgeStart === start) continue;
+      const goesOn = flow.transport === "udp" && session.awaySinceMs === null;
+      this.inTurn(session, () =>
+        goesOn ? attendance.back(session, { ...session.flow, edgeStart: start }) : attendance.away(session),
+      );
     }
   }
 

@@ -46,7 +46,7 @@ export function makeEdge(
     onStart: (start) => gateway.onEdgeStart(name, start),
     onDead: (start, conid) => gateway.onClosed(name, start, conid),
     onOverflow: (dialogs) => {
-      for (const { flow } of dialogs) gateway.onClosed(flow.edge, flow.edgeStart, flow.conid);
+      for (const { state } of dialogs) gateway.onUnserved(state.token);
     },
   });
 }

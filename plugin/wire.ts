@@ -17,6 +17,7 @@ import { Takeover } from "../src/pool/takeover.ts";
 import type { Clock } from "../src/ports.ts";
 import type { ReceivePorts } from "../src/receive.ts";
 import { Sessions } from "../src/sessions.ts";
+import { MAX_DATAGRAM_BODY_BYTES } from "../src/sip/dialog.ts";
 import { openStores } from "../src/store/mysql/stores.ts";
 import { RedisConnection } from "../src/store/redis/connection.ts";
 import { GatheredWaker } from "../src/store/redis/gathered-waker.ts";
@@ -90,7 +91,7 @@ export async function startNode(config: Config, log: Logger, onLost: (why: strin
     sender,
     envids,
     sessionsIn: (roomId) => fanout.sessionsIn(roomId),
-    maxBytes: config.chat["max-reply"] - 2_000,
+    maxBytes: Math.min(config.chat["max-reply"] - 2_000, MAX_DATAGRAM_BODY_BYTES),
   });
   const participantUpdateLimit = config.chat["participant-update-limit"];
   const rosters: Rosters = new Rosters({ presence, bus, notices, participantUpdateLimit, onError });

@@ -1,7 +1,7 @@
 import { CHAT_ERRORS, ChatError } from "./chat/errors.ts";
 import type { StoredMessage } from "./chat/message.ts";
 import type { Room } from "./chat/room.ts";
-import type { Context, Services } from "./commands/context.ts";
+import { type Context, mostReplyBytes, type Services } from "./commands/context.ts";
 import { dispatch, type EncodedReply, failed } from "./commands/index.ts";
 import { post } from "./commands/post.ts";
 import type { Envids } from "./delivery/envids.ts";
@@ -85,7 +85,7 @@ async function carryOut(
       if (primitive.kind === "cmd") {
         const reply = await dispatch(primitive.command, envid, context);
         // A reply that cannot be sent would leave the client waiting for ever.
-        const most = ports.services.limits.maxReplyBytes;
+        const most = mostReplyBytes(context);
         const fits = reply.primitives.every((one) => travellingBytes(one) <= most);
         replies.push(fits ? reply : failed(primitive.command, envid, "LIMIT_EXCEEDED"));
         ports.onHandled(primitive.command.kind, replies.at(-1)?.code ?? 0);

@@ -17,6 +17,7 @@ export interface StackEdgeSettings extends StateFolder {
   readonly ports: StackPorts;
   readonly controlAddress: string;
   readonly edgeMysqlUrl: string;
+  readonly peers: readonly string[];
   readonly parentDeathSignal: "KILL" | "TERM" | undefined;
 }
 
@@ -43,6 +44,7 @@ export async function prepareEdge(settings: StackEdgeSettings): Promise<ProcessP
     databaseUrl: settings.edgeMysqlUrl,
     tls,
     rpcSocketFile: join(socketDir, "kamailio_rpc.sock"),
+    peers: settings.peers,
   }).catch((error: unknown) => {
     if (!(error instanceof EdgeSettingError)) throw error;
     throw new OperatorError(

@@ -23,6 +23,8 @@ export interface StackOptions {
   /** Run TypeScript sources through tsx; otherwise dist/. Default: true for a temporary stack. */
   readonly fromSources?: boolean;
   readonly logLevel?: string;
+  /** Source addresses whose P-Asserted-Identity Kamailio believes; none when absent. */
+  readonly peers?: readonly string[];
   /** The servers go on when the starting process ends. */
   readonly outliveStarter?: boolean;
   /** Aborting it during the start ends everything and throws its reason. */

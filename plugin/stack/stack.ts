@@ -117,7 +117,16 @@ async function startParts(
   }
   await allOrFirstError(programs);
   if (parts.has("kamailio")) {
-    const plan = await prepareEdge({ ...state, ...urls, domain, ports, controlAddress, parentDeathSignal });
+    const peers = options.peers ?? [];
+    const plan = await prepareEdge({
+      ...state,
+      ...urls,
+      domain,
+      ports,
+      controlAddress,
+      peers,
+      parentDeathSignal,
+    });
     await step(`Kamailio on 127.0.0.1:${ports.sip} (TLS ${ports.tls})`, () => running.start(plan));
   }
   return {

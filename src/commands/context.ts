@@ -4,6 +4,7 @@ import type { Fanout } from "../delivery/fanout.ts";
 import type { Rosters } from "../delivery/rosters.ts";
 import type { Clock, DialogStore, Journal, MessageStore, RoomStore } from "../ports.ts";
 import type { Session } from "../session.ts";
+import { MAX_DATAGRAM_BODY_BYTES } from "../sip/dialog.ts";
 
 /** Lync's settings, with our units in the names. */
 export interface ChatLimits extends MessageLimits {
@@ -48,6 +49,12 @@ export interface Services {
 export interface Context {
   readonly session: Session;
   readonly services: Services;
+}
+
+/** Bytes of a reply that can still reach this client, as it travels. */
+export function mostReplyBytes({ session, services }: Context): number {
+  const { maxReplyBytes } = services.limits;
+  return session.flow.transport === "udp" ? Math.min(maxReplyBytes, MAX_DATAGRAM_BODY_BYTES) : maxReplyBytes;
 }
 
 /** What a command answers: the content of `<data>`. `turn` keeps the reply in line with that room's messages. */

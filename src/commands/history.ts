@@ -4,7 +4,7 @@ import { wireMessage } from "../delivery/fanout.ts";
 import type { Command } from "../xccos/command.ts";
 import { historyData } from "../xccos/reply.ts";
 import { travellingBytes } from "../xccos/travelling.ts";
-import type { CommandResult, Context } from "./context.ts";
+import { type CommandResult, type Context, mostReplyBytes } from "./context.ts";
 
 /** The envelope and the room around the messages of a reply. */
 const AROUND_MESSAGES_BYTES = 4_000;
@@ -12,8 +12,9 @@ const AROUND_MESSAGES_BYTES = 4_000;
 /** `cmd:bccontext`: the latest messages of a room, oldest first. The reading is recorded before the reader gets anything. */
 export async function history(
   command: Extract<Command, { kind: "bccontext" }>,
-  { session, services }: Context,
+  context: Context,
 ): Promise<CommandResult> {
+  const { session, services } = context;
   const { rooms, fanout, messages, journal, limits } = services;
   const room = await rooms.find(command.room.domain, command.room.value);
   const [access] = room ? await rooms.access([room], session.user) : [];
@@ -34,7 +35,7 @@ export async function history(
   const { data, shown: fitting } = historyData(
     room.uri,
     found.map((message) => wireMessage(room, message)),
-    limits.maxReplyBytes - AROUND_MESSAGES_BYTES,
+    mostReplyBytes(context) - AROUND_MESSAGES_BYTES,
     travellingBytes,
   );
   const shown = found.slice(found.length - fitting);

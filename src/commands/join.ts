@@ -5,7 +5,7 @@ import type { Command } from "../xccos/command.ts";
 import { joinData, partData } from "../xccos/reply.ts";
 import { travellingBytes } from "../xccos/travelling.ts";
 import type { RoomRef } from "../xccos/uri.ts";
-import type { CommandResult, Context } from "./context.ts";
+import { type CommandResult, type Context, mostReplyBytes } from "./context.ts";
 import { permissionMask, wireRoom } from "./wire-room.ts";
 
 /** A room may change between the decision and its record; then it is decided again, but not for ever. */
@@ -78,8 +78,9 @@ export async function enterRooms(
 async function describe(
   rooms: readonly Room[],
   failed: readonly RoomRef[],
-  { session, services }: Context,
+  context: Context,
 ): Promise<CommandResult> {
+  const { session, services } = context;
   const rosters = await services.rosters.participants(rooms.map(({ id }) => id));
   const described = rooms.map((room) => {
     const mask = session.rooms.get(room.id)?.mask ?? 0;
@@ -94,7 +95,7 @@ async function describe(
       rooms: described.slice(from, to),
       failed: to === described.length ? failed : [],
     });
-    if (to - from > 1 && travellingBytes(data) > services.limits.maxReplyBytes - AROUND_ROOMS_BYTES) {
+    if (to - from > 1 && travellingBytes(data) > mostReplyBytes(context) - AROUND_ROOMS_BYTES) {
       const middle = Math.ceil((from + to) / 2);
       tell(from, middle);
       tell(middle, to);

@@ -3,7 +3,7 @@ import type { Room } from "../chat/room.ts";
 import type { Command } from "../xccos/command.ts";
 import { roomListData } from "../xccos/reply.ts";
 import { travellingBytes } from "../xccos/travelling.ts";
-import type { CommandResult, Context } from "./context.ts";
+import { type CommandResult, type Context, mostReplyBytes } from "./context.ts";
 import { wireRoom } from "./wire-room.ts";
 
 // Maps, not objects: a client may well ask for "constructor".
@@ -60,14 +60,14 @@ function atMost(asked: number | undefined, { services }: Context): number {
 }
 
 /** Rooms with their participant counts; the last ones are left out when the reply would grow too large to travel. */
-async function list(rooms: readonly Room[], { services }: Context): Promise<CommandResult> {
-  const counts = await services.rosters.counts(rooms.map(({ id }) => id));
+async function list(rooms: readonly Room[], context: Context): Promise<CommandResult> {
+  const counts = await context.services.rosters.counts(rooms.map(({ id }) => id));
   let data = "";
   let bytes = 0;
   for (const room of rooms) {
     const block = roomListData([{ ...wireRoom(room), participants: counts.get(room.id) ?? 0 }]);
     bytes += travellingBytes(block);
-    if (bytes > services.limits.maxReplyBytes - AROUND_ROOMS_BYTES) break;
+    if (bytes > mostReplyBytes(context) - AROUND_ROOMS_BYTES) break;
     data += block;
   }
   return { data };

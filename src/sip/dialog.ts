@@ -17,6 +17,9 @@ export interface Flow {
   readonly transport: "tcp" | "tls" | "udp" | "ws" | "wss";
 }
 
+/** Of the largest body that fits into a datagram (65,507 bytes) with the headers around it. */
+export const MAX_DATAGRAM_BODY_BYTES = 60_000;
+
 /** RFC 3261 §12: what both sides of a dialog agree on, as the server side keeps it. */
 export interface DialogState {
   readonly token: DialogToken;

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { EchoNode } from "./echo-node.ts";
 import { startEchoNode } from "./echo-node.ts";
-import type { LabEdge } from "./kamailio-lab.ts";
+import type { LabEdge, LabEdgeOptions } from "./kamailio-lab.ts";
 import { startEdge } from "./kamailio-lab.ts";
 import { startMariadb } from "./lab-mariadb.ts";
 import { freePort } from "./lab-ports.ts";
@@ -59,7 +59,10 @@ export function dialogRequest(
   });
 }
 
-export async function startChatLab(names: readonly string[], peers?: readonly string[]): Promise<ChatLab> {
+export async function startChatLab(
+  names: readonly string[],
+  edgeOptions: Pick<LabEdgeOptions, "peers" | "moreUdp"> = {},
+): Promise<ChatLab> {
   const dir = await mkdtemp(join(tmpdir(), "parlance-"));
   const database = await startMariadb(dir);
   await database.addUser("alice", "example.com", ALICE.password);
@@ -70,7 +73,7 @@ export async function startChatLab(names: readonly string[], peers?: readonly st
     dir,
     databaseUrl: database.url,
     nodes: [...ports].map(([name, port]) => ({ name, host: "127.0.0.1", port })),
-    ...(peers && { peers }),
+    ...edgeOptions,
   });
   const nodes = new Map<string, EchoNode>();
   const lab: ChatLab = {

@@ -38,6 +38,8 @@ export interface LabEdgeOptions {
   readonly databaseUrl: string;
   readonly domains?: readonly string[];
   readonly peers?: readonly string[];
+  /** Further addresses on which it listens by UDP, on the port of the first. */
+  readonly moreUdp?: readonly string[];
 }
 
 export function waitForTcp(host: string, port: number, timeoutMs = 10_000): Promise<true> {
@@ -98,6 +100,7 @@ export async function startEdge(options: LabEdgeOptions): Promise<LabEdge> {
     sharedMemoryMb: 256,
     privateMemoryMb: 16,
   });
+  for (const address of options.moreUdp ?? []) argv.push("-l", `udp:${address}:${tcpPort}`);
   let server: LabProcess | undefined;
   const edge: LabEdge = {
     host,

@@ -44,6 +44,8 @@ export interface LabOptions {
   readonly settings?: LabSettings;
   /** Everything unless given. */
   readonly parts?: readonly Part[];
+  /** Addresses whose P-Asserted-Identity Kamailio believes. */
+  readonly peers?: readonly string[];
 }
 
 export type LabEndpointOptions = Partial<EndpointOptions>;
@@ -87,8 +89,8 @@ const CATEGORY = "Lab";
 
 /** Starts the servers, the people and the rooms. Close it in any case. */
 export async function openLab(options: LabOptions): Promise<Lab> {
-  const { nodes = 1, users, notAllowed = [], rooms = [], settings, parts } = options;
-  const stack = await startStack({ nodes, ...(parts ? { parts } : {}) });
+  const { nodes = 1, users, notAllowed = [], rooms = [], settings, parts, peers = [] } = options;
+  const stack = await startStack({ nodes, peers, ...(parts ? { parts } : {}) });
   const database = new Database({ url: stack.mysqlUrl, connections: 2 });
   const lab = labOn(stack, database, openAdministration(database, stack.domain));
   try {

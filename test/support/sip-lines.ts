@@ -186,8 +186,8 @@ export async function sipStream(
   );
 }
 
-/** A UDP socket on a port of its own. */
-export async function sipDatagrams(host: string, port: number): Promise<SipLines> {
+/** A UDP socket on a port of its own; as behind a NAT, it hears nobody but whom it speaks to. */
+export async function sipDatagrams(host: string, port: number, address = "127.0.0.1"): Promise<SipLines> {
   const socket = createSocket("udp4");
   const received: Wire[] = [];
   let closed = false;
@@ -195,11 +195,13 @@ export async function sipDatagrams(host: string, port: number): Promise<SipLines
     const end = message.indexOf("\r\n\r\n");
     if (end > 0) received.push(parse(message.toString("utf8", 0, end), message.subarray(end + 4)));
   });
-  await new Promise<void>((resolve) => socket.bind(0, "127.0.0.1", () => resolve()));
+  await new Promise<void>((resolve) =>
+    socket.bind(0, address, () => socket.connect(port, host, () => resolve())),
+  );
   const pipe: Pipe = {
-    local: { address: "127.0.0.1", port: socket.address().port },
+    local: { address, port: socket.address().port },
     transport: "UDP",
-    write: (bytes) => socket.send(bytes, port, host),
+    write: (bytes) => socket.send(bytes),
     end() {
       if (!closed) socket.close();
       closed = true;
