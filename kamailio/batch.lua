@@ -130,9 +130,9 @@ local function check_copies(copies)
 		total = total + #group.dialogs
 		if total > MAX_COPIES then return "copies: too many" end
 		for _, d in ipairs(group.dialogs) do
-			if type(d) ~= "table" or #d ~= 8 then return "copies: eight fields each" end
+			if type(d) ~= "table" or (#d ~= 8 and #d ~= 9) then return "copies: eight or nine fields each" end
 			if type(d[1]) ~= "string" or type(d[2]) ~= "string" or type(d[3]) ~= "string" or type(d[4]) ~= "string"
-				or type(d[5]) ~= "string" or type(d[7]) ~= "string" then
+				or type(d[5]) ~= "string" or type(d[7]) ~= "string" or type(d[9] or "") ~= "string" then
 				return "copies: text expected"
 			end
 			if not is_whole(d[6], 1, 2147483647) or not is_whole(d[8], 0, 2147483647) then return "copies: cseq or conid" end
@@ -306,6 +306,7 @@ local function send_copy(d, path, body)
 	local socket = path.socket
 	local headers = "From: " .. d[3] .. "\r\nTo: " .. d[4] .. "\r\nCall-ID: " .. d[5] .. "\r\nCSeq: " .. d[6]
 		.. " INFO\r\nContact: " .. d[7] .. "\r\nContent-Type: text/plain\r\n"
+	if d[9] then headers = headers .. "Route: " .. d[9] .. "\r\n" end
 	return KSR.tm.t_uac_send("INFO", d[1], d[2], socket, headers, body) >= 0
 end
 
@@ -322,7 +323,7 @@ function parlance_close()
 	local sent, refused, failed, dead, seen = 0, 0, 0, {}, {}
 	for _, group in ipairs(call.copies) do
 		for _, d in ipairs(group.dialogs) do
-			if not is_line(d[1] .. d[2] .. d[3] .. d[4] .. d[5] .. d[7]) then
+			if not is_line(d[1] .. d[2] .. d[3] .. d[4] .. d[5] .. d[7] .. (d[9] or "")) then
 				refused = refused + 1
 			else
 				local path

@@ -54,8 +54,8 @@ const KNOWN = new WeakMap<OutgoingDialog, Known>();
 const CSEQ_BYTES = 12;
 
 /**
- * JSON text of the list of copies: `[ruri, nexthop, from, to, callId, cseq, contact, conid]` each. All but the CSeq stays the same
- * while the client keeps its connection, and is written once.
+ * JSON text of the list of copies: `[ruri, nexthop, from, to, callId, cseq, contact, conid]` each, and the route set where there is
+ * one. All but the CSeq stays the same while the client keeps its connection, and is written once.
  */
 export function encodeCopies(dialogs: readonly OutgoingDialog[]): string {
   let lines = "";
@@ -90,7 +90,8 @@ function knownOf(dialog: OutgoingDialog): Known {
     state.callId,
   ];
   const head = `${JSON.stringify(addresses).slice(0, -1)},`;
-  const tail = `,${JSON.stringify([`<${contactUri(state, flow)}>`, flow.conid]).slice(1)}`;
+  const routes = state.routeSet === "" ? [] : [state.routeSet];
+  const tail = `,${JSON.stringify([`<${contactUri(state, flow)}>`, flow.conid, ...routes]).slice(1)}`;
   const bytes = Buffer.byteLength(head) + CSEQ_BYTES + Buffer.byteLength(tail);
   const known = { flow, head, tail, bytes, spread: Number.parseInt(state.token.slice(0, 8), 16) };
   KNOWN.set(dialog, known);

@@ -23,6 +23,8 @@ const METHODS = "INVITE, ACK, CANCEL, BYE, INFO, UPDATE, OPTIONS";
 /** An offer that is none at all gets this one's answer: some clients send no body. */
 const DEFAULT_OFFER = { media: [{ media: "message", port: "5060", protocol: "sip", formats: "null" }] };
 const URI = /^sips?:[!#-;=?-~]{1,512}$/i; // visible ASCII without quotes, blanks and angle brackets
+/** `<sip:proxy;lr>`, any number of times. */
+const ROUTES = /^(?=[ -~]{0,1024}$)(<sips?:[^<>"\s]+>[^<>",]*(,\s*(?=<)|$))*$/i;
 const TOKEN = /^[!-~]{1,256}$/;
 
 /**
@@ -41,6 +43,7 @@ export function dialogRecord(request: SipRequest, user: User, me: Incarnation): 
     remoteUri: request.from,
     remoteTag: request.ftag,
     remoteTarget: target,
+    routeSet: request.rr.trim(),
     localAddress: request.local,
   };
   const uris = [state.localUri, state.remoteUri, state.remoteTarget];
@@ -48,6 +51,7 @@ export function dialogRecord(request: SipRequest, user: User, me: Incarnation): 
   if (!uris.every((uri) => URI.test(uri)) || !tokens.every((text) => TOKEN.test(text))) {
     return { status: 400, reason: "From, To, Contact or Call-ID cannot be used" };
   }
+  if (!ROUTES.test(state.routeSet)) return { status: 400, reason: "Record-Route cannot be used" };
   const epid = TOKEN.test(request.epid) && request.epid.length <= 64 ? request.epid : "";
   return { state, user, epid, home: me, epoch: 0, flow: flowOf(request), awaySinceMs: null };
 }

@@ -35,6 +35,8 @@ const requestParams = z.object({
   epid: invitesText,
   vsupported: invitesText,
   ltag: invitesText,
+  /** Record-Route of the INVITE, all of its lines. */
+  rr: invitesText,
   src: z.string().max(64),
   proto: z.enum(["tcp", "tls", "udp", "ws", "wss"]),
   conid: wholeNumber,
@@ -74,6 +76,7 @@ const CLIENT_TEXT = [
   "epid",
   "vsupported",
   "ltag",
+  "rr",
   "user",
 ] as const;
 

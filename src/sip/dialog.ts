@@ -33,6 +33,8 @@ export interface DialogState {
   readonly remoteTag: string;
   /** The client's Contact: Request-URI of what we send. */
   readonly remoteTarget: string;
+  /** RFC 3261 §12.1.1: the proxies that want to see what we send, as a Route header names them; "" when there are none. */
+  readonly routeSet: string;
   /** Host and port that our Contact names: where the client reached the edge. */
   readonly localAddress: string;
 }

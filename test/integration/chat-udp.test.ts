@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import type { XccosEndpoint } from "../../plugin/client/endpoint.ts";
 import { LAB_TIMEOUT_MS, type Lab, openLab } from "../support/lab.ts";
-import { sipDatagrams } from "../support/sip-lines.ts";
+import { type SipLines, sipDatagrams } from "../support/sip-lines.ts";
 
 /** A proxy that has asked for the password itself; the chat's Kamailio lists its address. */
 const PEER = "127.0.0.9";
@@ -19,7 +19,7 @@ after(async () => {
   }
 });
 
-const datagrams = () => sipDatagrams("127.0.0.1", lab.stack.ports.sip);
+const datagrams = (from?: string) => sipDatagrams("127.0.0.1", lab.stack.ports.sip, from);
 const text = (endpoint: XccosEndpoint, wanted: string) =>
   endpoint.waitForMessage((message) => message.text === wanted, LAB_TIMEOUT_MS);
 
@@ -107,41 +107,90 @@ test("what does not fit into a datagram is left out of a reply; a message that l
   assert.deepEqual(alice.violations, []);
 });
 
+/** A dialog by hand. @returns what every further request in it begins with */
+async function invited(phone: SipLines, user: string, headers: readonly string[]) {
+  const tag = `by-hand-${phone.local.port}`;
+  const dialog = { from: `<${lab.address(user)}>;tag=${tag}`, to: `<${lab.stack.poolUri}>`, callId: tag };
+  const contact = `Contact: <sip:${user}@192.0.2.77:5070>`;
+  const invite = {
+    ...dialog,
+    method: "INVITE",
+    uri: lab.stack.poolUri,
+    cseq: 1,
+    headers: [contact, ...headers],
+  };
+  const ok = await phone.askAs(accountOf(user), invite);
+  assert.equal(ok.status, 200, ok.start);
+  const uri = /<([^>]+)>/.exec(ok.headers.get("contact") ?? "")?.[1] ?? "";
+  const within = { ...dialog, to: ok.headers.get("to") ?? "", uri };
+  phone.send({ ...within, method: "ACK", cseq: 1 });
+  return { ok, within };
+}
+
+const accountOf = (user: string) => ({ username: `${user}@example.com`, password: lab.password(user) });
+
+function joinXml(room: string): string {
+  const [, domain, value] = /^ma-chan:\/\/([^/]+)\/(.*)$/.exec(room) ?? [];
+  return `<xccos ver="1" envid="1" xmlns="urn:parlano:xml:ns:xccos"><cmd id="cmd:join" seqid="1"><data><chanid key="0" domain="${domain}" value="${value}"/></data></cmd></xccos>`;
+}
+
 test("a client whose port is changed on the way is served where it was heard last", async () => {
   const room = await lab.addRoom({ name: "Moving", members: ["alice", "bob"] });
-  const account = { username: "alice@example.com", password: lab.password("alice") };
   const [before, after] = [await datagrams(), await datagrams()];
   try {
-    const dialog = {
-      from: `<${lab.address("alice")}>;tag=moving`,
-      to: `<${lab.stack.poolUri}>`,
-      callId: "moving",
-    };
-    const contact = [`Contact: <sip:alice@127.0.0.1:${before.local.port}>`];
-    const uri = lab.stack.poolUri;
-    const ok = await before.askAs(account, { ...dialog, method: "INVITE", uri, cseq: 1, headers: contact });
-    assert.equal(ok.status, 200);
-    const target = /<([^>]+)>/.exec(ok.headers.get("contact") ?? "")?.[1] ?? "";
-    const within = { ...dialog, to: ok.headers.get("to") ?? "", uri: target };
-    before.send({ ...within, method: "ACK", cseq: 1 });
-    const [, domain, value] = /^ma-chan:\/\/([^/]+)\/(.*)$/.exec(room) ?? [];
-    const join = `<xccos ver="1" envid="1" xmlns="urn:parlano:xml:ns:xccos"><cmd id="cmd:join" seqid="1"><data><chanid key="0" domain="${domain}" value="${value}"/></data></cmd></xccos>`;
-    const info = { ...within, method: "INFO", headers: ["Content-Type: text/plain"], body: join };
-    assert.equal((await before.askAs(account, { ...info, cseq: 2 })).status, 200);
+    const { within } = await invited(before, "alice", []);
+    const info = { ...within, method: "INFO", headers: ["Content-Type: text/plain"], body: joinXml(room) };
+    assert.equal((await before.askAs(accountOf("alice"), { ...info, cseq: 2 })).status, 200);
     before.answer(await before.request("INFO", LAB_TIMEOUT_MS), "200 OK");
-    assert.equal((await after.askAs(account, { ...within, method: "UPDATE", cseq: 3 })).status, 200);
+    const update = { ...within, method: "UPDATE", cseq: 3 };
+    assert.equal((await after.askAs(accountOf("alice"), update)).status, 200);
     const bob = await lab.signedIn("bob");
     await bob.join(room);
     assert.equal(await bob.post(room, "to the new port"), 200);
     const copy = await after.request("INFO", LAB_TIMEOUT_MS);
     after.answer(copy, "200 OK");
     assert.match(copy.body.toString(), /to the new port/);
-    assert.equal((await after.askAs(account, { ...within, method: "BYE", cseq: 4 })).status, 200);
+    const bye = { ...within, method: "BYE", cseq: 4 };
+    assert.equal((await after.askAs(accountOf("alice"), bye)).status, 200);
   } finally {
     before.end();
     after.end();
   }
 });
+
+for (const way of ["as it is", "after another life of the node"] as const)
+  test(`a proxy that recorded its route gets what is sent to its client, with the route on it, ${way}`, async () => {
+    const room = await lab.addRoom({ name: `Routed ${way}`, members: ["bob", "carol"] });
+    const proxy = await datagrams(PEER);
+    try {
+      const routes = [
+        `<sip:${PEER}:${proxy.local.port};lr>`,
+        "<sip:inner.example.com;lr;x=1>",
+        "<sip:192.0.2.8>;y=2",
+      ];
+      const vouched = "P-Asserted-Identity: <sip:carol@example.com>";
+      const recorded = [`Record-Route: ${routes[0]}, ${routes[1]}`, `Record-Route: ${routes[2]}`];
+      const { ok, within } = await invited(proxy, "carol", [vouched, ...recorded]);
+      const listed = (value: string | undefined) => value?.split(/,\s*|\n/);
+      assert.deepEqual(listed(ok.headers.get("record-route")), routes, "RFC 3261 §12.1.1: as they came");
+      const headers = ["Content-Type: text/plain", vouched];
+      const info = { ...within, method: "INFO", cseq: 2, headers, body: joinXml(room) };
+      assert.equal((await proxy.ask(info)).status, 200);
+      proxy.answer(await proxy.request("INFO", LAB_TIMEOUT_MS), "200 OK");
+      if (way !== "as it is") await lab.restart("n1");
+      const bob = await lab.signedIn("bob");
+      await bob.join(room);
+      assert.equal(await bob.post(room, "by way of a proxy"), 200);
+      const copy = await proxy.request("INFO", LAB_TIMEOUT_MS);
+      proxy.answer(copy, "200 OK");
+      assert.match(copy.body.toString(), /by way of a proxy/);
+      assert.equal(copy.start, "INFO sip:carol@192.0.2.77:5070 SIP/2.0");
+      assert.deepEqual(listed(copy.headers.get("route")), routes, "§12.2.1.1: in this order");
+      assert.equal((await proxy.ask({ ...within, method: "BYE", cseq: 3, headers: [vouched] })).status, 200);
+    } finally {
+      proxy.end();
+    }
+  });
 
 test("when Kamailio starts again a silent client that comes by UDP is served as before: it has no connection to lose", async () => {
   const room = await lab.addRoom({ name: "Restarted", members: ["alice", "bob"] });

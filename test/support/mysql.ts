@@ -119,6 +119,7 @@ export function dialogRecord(
       remoteUri: by.user.uri,
       remoteTag: "theirs",
       remoteTarget: "sip:alice@192.0.2.7:5062;transport=tcp",
+      routeSet: "<sip:peer.example.com;lr>,<sip:192.0.2.9;lr>",
       localAddress: "proxy.example.com:5060",
     },
     user: by.user,

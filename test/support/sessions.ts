@@ -40,6 +40,7 @@ export function aSession(name: string, conid: number, record: Partial<DialogReco
         remoteUri: uri,
         remoteTag: `tag-${conid}`,
         remoteTarget: `sip:${name}@192.0.2.1:5062`,
+        routeSet: "",
         localAddress: "127.0.0.1:5060",
       },
       user: {

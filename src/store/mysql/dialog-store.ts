@@ -22,6 +22,7 @@ interface DialogRow {
   remote_uri: string;
   remote_tag: string;
   remote_target: string;
+  route_set: string;
   local_address: string;
   edge: string;
   edge_start: string;
@@ -87,7 +88,7 @@ export class MysqlDialogStore implements DialogStore {
   #page(home: Incarnation, after: string): Promise<DialogRow[]> {
     return this.#database.rows<DialogRow>(
       "SELECT LOWER(HEX(token)) AS token, user_id, epid, home, epoch, issued_by, call_id, local_uri, local_tag, remote_uri, remote_tag, " +
-        "remote_target, local_address, edge, edge_start, conid, source, transport, away_since_ms " +
+        "remote_target, route_set, local_address, edge, edge_start, conid, source, transport, away_since_ms " +
         `FROM dialog WHERE home = ? AND dialog.token > ? ORDER BY dialog.token ${limit(PAGE)}`,
       [home, raw(after)],
     );
@@ -121,6 +122,7 @@ function dialogOf(row: DialogRow, user: User): DialogRecord {
       remoteUri: row.remote_uri,
       remoteTag: row.remote_tag,
       remoteTarget: row.remote_target,
+      routeSet: row.route_set,
       localAddress: row.local_address,
     },
     user,

@@ -104,7 +104,7 @@ function rememberedStatements({ remembered }: FlushWrites, nowMs: number): strin
 
 const INSERT_DIALOG =
   "INSERT INTO dialog (token, user_id, endpoint, epid, home, epoch, issued_by, call_id, local_uri, local_tag, remote_uri, " +
-  "remote_tag, remote_target, local_address, edge, edge_start, conid, source, transport, away_since_ms)";
+  "remote_tag, remote_target, route_set, local_address, edge, edge_start, conid, source, transport, away_since_ms)";
 
 function dialogRow({ state, user, epid, home, epoch, flow, awaySinceMs }: DialogRecord): string {
   const endpoint = endpointKey(epid === "" ? state.remoteTarget : epid);
@@ -114,6 +114,7 @@ function dialogRow({ state, user, epid, home, epoch, flow, awaySinceMs }: Dialog
     text(state.remoteUri),
     text(state.remoteTag),
     text(state.remoteTarget),
+    text(state.routeSet),
     text(state.localAddress),
   );
   values.push(
