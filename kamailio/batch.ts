@@ -27,6 +27,8 @@ export const batchResult = z.object({
   nodes: z.number(),
 });
 
+export type BatchResult = z.infer<typeof batchResult>;
+
 /** `[index, label, code, reason, headers, body, contentType]`; the body is base64. */
 export function encodeAnswer({ index, label, answer }: PendingAnswer): unknown[] {
   const headers = (answer.headers ?? []).map((header) => `${header}\r\n`).join("");

@@ -2,21 +2,26 @@ import { setTimeout as pause } from "node:timers/promises";
 import type { Clock, OutgoingDialog } from "../src/ports.ts";
 import type { Answer } from "../src/session.ts";
 import { type Incarnation, MAX_DATAGRAM_BODY_BYTES } from "../src/sip/dialog.ts";
-import { batchResult, encodeAnswer, encodeCopies, type PendingAnswer, shardOf } from "./batch.ts";
+import { type BatchResult, batchResult, type PendingAnswer, shardOf } from "./batch.ts";
+import { deliver, type LeftOut } from "./deliver.ts";
 import type { BatchClient } from "./jsonrpc/client.ts";
 import { RemoteError } from "./jsonrpc/errors.ts";
-import { type Load, Shard } from "./shard.ts";
+import { encodeCall, type Load, sizeOf } from "./load.ts";
+import { Shard } from "./shard.ts";
+import { Untaken } from "./untaken.ts";
 import type { WayIn } from "./way-in.ts";
 
-const CALL_TIMEOUT_MS = 5_000;
 const PING_MS = 2_000;
-const RETRY_MS = { first: 50, longest: 1_000 };
+const PING_TIMEOUT_MS = 5_000;
+const NOTHING: Load = { answers: [], copies: [] };
+
+type Client = Pick<BatchClient, "call" | "close">;
 
 export interface EdgeLinkPorts {
   readonly name: string;
   readonly node: string;
   /** One per shard: what goes through one socket stays in order. */
-  readonly clients: readonly BatchClient[];
+  readonly clients: readonly Client[];
   /** Bytes of one call; Kamailio hangs up on what exceeds its `tcp_rd_buf_size`. */
   readonly maxCallBytes: number;
   readonly clock: Clock;
@@ -28,6 +33,8 @@ export interface EdgeLinkPorts {
   /** The edge takes no copies any more: these dialogs cannot be served. */
   readonly onOverflow: (dialogs: readonly OutgoingDialog[]) => void;
   readonly onError: (error: unknown, what: string) => void;
+  /** Kamailio does not take this, and would not however often it is tried. */
+  readonly onLeftOut: (leftOut: LeftOut) => void;
   /** The other direction. */
   readonly wayIn: WayIn;
 }
@@ -42,7 +49,7 @@ export class EdgeLink {
   private readonly ports: EdgeLinkPorts;
   private readonly shards: {
     readonly queue: Shard;
-    readonly client: BatchClient;
+    readonly client: Client;
     busy: boolean;
     idleMs: number;
   }[];
@@ -50,6 +57,7 @@ export class EdgeLink {
   /** Rises with every home; what was told is what the call that told it had begun with. */
   private homesVersion = 0;
   private homesTold = 0;
+  private readonly untaken = new Untaken();
   private readonly pinging: NodeJS.Timeout;
   private stopped = false;
 
@@ -193,63 +201,68 @@ export class EdgeLink {
     await Promise.resolve(); // what is handed in during this turn of the loop leaves in one call
     for (let first = evenEmpty; first || !shard.queue.empty; first = false) {
       if (this.stopped || !this.ports.maySpeak()) return;
-      await this.call(shard.client, shard.queue.take());
+      const load = shard.queue.take();
+      if (sizeOf(load) === 0) await this.hello(shard.client);
+      else await this.deliver(shard.client, load);
     }
   }
 
-  /**
-   * One call, until it got through or has lost its meaning. It names the life of Kamailio it is meant for: a new one refuses it, so
-   * repeating it can at worst repeat copies to clients whose confirmation was lost, never send them astray.
-   */
-  private async call(client: BatchClient, load: Load): Promise<void> {
-    const start = load.answers.length + load.copies.length > 0 ? this.start : "";
+  /** An empty call that asks for a hello over the way that requests take. */
+  private async hello(client: Client): Promise<void> {
+    const result = await this.pinged(client, true);
+    if (result !== "away" && result !== "refused") this.ports.wayIn.pinged(result);
+    else if (result === "away") this.ports.wayIn.lost();
+  }
+
+  private deliver(client: Client, load: Load): Promise<void> {
+    const { clock, maySpeak, onLeftOut, onOverflow } = this.ports;
+    const { start, untaken } = this;
+    return deliver(load, {
+      clock,
+      attempt: async (part, timeoutMs) => void (await this.call(client, part, start, timeoutMs)),
+      ping: async () => {
+        const result = await this.pinged(client, false);
+        return typeof result === "string" ? result : "answered";
+      },
+      hasMeaning: () => !this.stopped && maySpeak() && start === this.start,
+      untaken,
+      onLeftOut,
+      onUnservable: (dialog) => onOverflow([dialog]),
+    });
+  }
+
+  private async pinged(client: Client, hello: boolean): Promise<BatchResult | "away" | "refused"> {
+    try {
+      return await this.call(client, NOTHING, "", PING_TIMEOUT_MS, hello);
+    } catch (error) {
+      const refused = error instanceof RemoteError && error.httpStatus === 400;
+      if (this.reachable || refused) this.ports.onError(error, "calling Kamailio"); // once per outage, not once per try
+      if (!refused) this.reachable = false;
+      return refused ? "refused" : "away";
+    }
+  }
+
+  /** One try of one call. @param start the life of Kamailio it is meant for; "": any */
+  private async call(
+    client: Client,
+    load: Load,
+    start: string,
+    timeoutMs: number,
+    hello = false,
+  ): Promise<BatchResult> {
     const version = this.homesVersion;
     const homes = version === this.homesTold ? undefined : this.homes;
-    const empty = start === "";
-    const params = this.encode(load, start, homes, empty);
-    for (let waitMs = RETRY_MS.first; ; waitMs = Math.min(waitMs * 2, RETRY_MS.longest)) {
-      try {
-        const result = batchResult.parse(
-          await client.call("parlance.batch", params, { timeoutMs: CALL_TIMEOUT_MS }),
-        );
-        if (!this.reachable) this.reachable = true;
-        if (homes && (empty || start === result.start)) this.homesTold = version;
-        this.heard(result.start);
-        if (empty) this.ports.wayIn.pinged(result);
-        this.settle(load.answers, result);
-        return;
-      } catch (error) {
-        if (error instanceof RemoteError && error.httpStatus === 400) {
-          return this.ports.onError(error, "calling Kamailio"); // it will never take this one: the next may be better
-        }
-        if (this.reachable) this.ports.onError(error, "calling Kamailio"); // once per outage, not once per try
-        this.reachable = false;
-        if (empty) this.ports.wayIn.lost();
-        // Answers are worth nothing after two seconds, a ping nothing at all.
-        if (empty || this.stopped || !this.ports.maySpeak() || start !== this.start) return;
-        await pause(waitMs);
-      }
-    }
+    const about = { node: this.ports.node, start, homes, hello };
+    const params = encodeCall(load, about, this.start);
+    const result = batchResult.parse(await client.call("parlance.batch", params, { timeoutMs }));
+    this.reachable = true;
+    if (homes && (start === "" || start === result.start)) this.homesTold = version;
+    this.heard(result.start);
+    this.settle(load.answers, result);
+    return result;
   }
 
-  /** JSON text of the parameters, joined from what each part has ready: a call holds a hundred lines that hardly change. */
-  private encode(
-    { answers, copies }: Load,
-    start: string,
-    homes: ReadonlyMap<Incarnation, string> | undefined,
-    hello: boolean,
-  ): string {
-    const groups = copies.map(({ body, dialogs }) => {
-      const reachable = dialogs.filter(({ flow }) => flow.edgeStart === this.start);
-      return `{"body":${body},"dialogs":${encodeCopies(reachable)}}`;
-    });
-    const about = `"node":${JSON.stringify(this.ports.node)},"start":${JSON.stringify(start)}`;
-    const told = homes ? `,"homes":${JSON.stringify(Object.fromEntries(homes))}` : "";
-    const wanted = hello ? ',"hello":true' : "";
-    return `{${about}${wanted},"answers":${JSON.stringify(answers.map(encodeAnswer))},"copies":[${groups.join(",")}]${told}}`;
-  }
-
-  private settle(answers: readonly PendingAnswer[], result: ReturnType<typeof batchResult.parse>): void {
+  private settle(answers: readonly PendingAnswer[], result: BatchResult): void {
     if (result.gone.length > 0) {
       const gone = new Set(result.gone.map(([index, label]) => `${index}:${label}`));
       for (const { index, label, onGone } of answers) if (gone.has(`${index}:${label}`)) onGone?.();

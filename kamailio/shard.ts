@@ -1,5 +1,6 @@
 import type { OutgoingDialog } from "../src/ports.ts";
 import { answerBytes, copyBytes, type PendingAnswer } from "./batch.ts";
+import type { Load } from "./load.ts";
 
 interface Job {
   /** As JSON text. */
@@ -8,13 +9,6 @@ interface Job {
   readonly bytes: number;
   readonly dialogs: readonly OutgoingDialog[];
   next: number;
-}
-
-/** What goes out in one call. */
-export interface Load {
-  readonly answers: readonly PendingAnswer[];
-  /** Bodies as JSON text. */
-  readonly copies: readonly { readonly body: string; readonly dialogs: readonly OutgoingDialog[] }[];
 }
 
 /** Copies in one call: more would keep answers waiting behind them (one Lua loop works on a call). */
@@ -36,15 +30,22 @@ const MAX_WAITING_COPIES = 500_000;
  * the other, so that a room of 16,000 never starves the small ones.
  */
 export class Shard {
-  private readonly maxCallBytes: number;
+  private maxCallBytes: number;
   private answers: PendingAnswer[] = [];
   private readonly control: Job[] = [];
   private readonly rooms = new Map<number, Job[]>();
   private waitingCopies = 0;
   private oldestMs = 0;
+  /** The next copy is too large for a call with answers in it. */
+  private copyAlone = false;
 
   /** @param maxCallBytes what the edge reads in one go (its `tcp_rd_buf_size`, less its headers) */
   constructor(maxCallBytes: number) {
+    this.maxCallBytes = maxCallBytes;
+  }
+
+  /** The edge reads less in one go, or more again. */
+  limit(maxCallBytes: number): void {
     this.maxCallBytes = maxCallBytes;
   }
 
@@ -92,16 +93,18 @@ export class Shard {
   /** Takes the next call's worth. */
   take(): Load {
     const left: Space = { copies: MAX_COPIES, bytes: this.maxCallBytes - FRAME_BYTES };
-    const answers = this.takeAnswers(left);
+    const answers = this.copyAlone ? [] : this.takeAnswers(left);
     const copies: { body: string; dialogs: OutgoingDialog[] }[] = [];
-    for (let full = false; !full && this.control.length > 0; ) full = !takeFrom(this.control, copies, left);
+    for (let full = false; !full && this.control.length > 0; )
+      full = !takeFrom(this.control, copies, left, answers.length === 0);
     for (const [turn, queue] of this.control.length > 0 ? [] : this.rooms) {
-      const took = takeFrom(queue, copies, left);
+      const took = takeFrom(queue, copies, left, answers.length === 0);
       if (!took) break;
       this.rooms.delete(turn); // the room goes to the end of the line
       if (queue.length > 0) this.rooms.set(turn, queue);
     }
     for (const { dialogs } of copies) this.waitingCopies -= dialogs.length;
+    this.copyAlone = copies.length === 0 && this.waitingCopies > 0;
     return { answers, copies };
   }
 
@@ -126,17 +129,26 @@ interface Space {
   bytes: number;
 }
 
-/** Puts as much of the queue's first job into the call as fits. @returns false when nothing did */
-function takeFrom(queue: Job[], copies: { body: string; dialogs: OutgoingDialog[] }[], left: Space): boolean {
+/**
+ * Puts as much of the queue's first job into the call as fits; one copy into a call that is empty otherwise, or it would never leave.
+ * @returns false when nothing did
+ */
+function takeFrom(
+  queue: Job[],
+  copies: { body: string; dialogs: OutgoingDialog[] }[],
+  left: Space,
+  noAnswers: boolean,
+): boolean {
   const job = queue[0];
   if (!job) return false;
+  const isCallEmpty = noAnswers && copies.length === 0;
   let bytes = left.bytes - job.bytes - GROUP_BYTES;
   const dialogs: OutgoingDialog[] = [];
   while (dialogs.length < left.copies) {
     const dialog = job.dialogs[job.next];
     if (!dialog) break;
     const more = copyBytes(dialog);
-    if (more > bytes) break;
+    if (more > bytes && !(isCallEmpty && dialogs.length === 0)) break;
     bytes -= more;
     dialogs.push(dialog);
     job.next += 1;

@@ -2,7 +2,7 @@ import { EdgeLink, type EdgeLinkPorts } from "../kamailio/edge-link.ts";
 import type { Gateway } from "../kamailio/gateway.ts";
 import { BatchClient } from "../kamailio/jsonrpc/client.ts";
 import { WayIn } from "../kamailio/way-in.ts";
-import type { Logger } from "../src/telemetry.ts";
+import type { Logger, Metrics } from "../src/telemetry.ts";
 import type { Config } from "./config.ts";
 
 type EdgeSettings = Config["link"]["edges"][number];
@@ -12,7 +12,11 @@ export function makeEdge(
   settings: EdgeSettings,
   config: Config,
   gateway: Gateway,
-  ports: Pick<EdgeLinkPorts, "clock" | "maySpeak" | "onError"> & { reconnect: () => void; log: Logger },
+  ports: Pick<EdgeLinkPorts, "clock" | "maySpeak" | "onError"> & {
+    reconnect: () => void;
+    log: Logger;
+    metrics: Metrics;
+  },
 ): EdgeLink {
   const { name, control, sockets, "local-address": localAddress, "max-call": maxCallBytes } = settings;
   const { hostname, port } = new URL(control);
@@ -25,7 +29,7 @@ export function makeEdge(
       key: config.key,
       ...local,
     });
-  const { clock, maySpeak, onError, reconnect, log } = ports;
+  const { clock, maySpeak, onError, reconnect, log, metrics } = ports;
   const { listen } = config.node;
   const onChange = (open: boolean) =>
     open
@@ -39,6 +43,10 @@ export function makeEdge(
     maySpeak,
     onError,
     wayIn: new WayIn({ clock, reconnect, onChange }),
+    onLeftOut: (leftOut) => {
+      metrics.errors.inc({ what: "handing over to Kamailio" });
+      log.error({ edge: name, ...leftOut }, "Kamailio does not take this: left out");
+    },
     name,
     node: config.node.name,
     clients: Array.from({ length: sockets }, client),

@@ -177,7 +177,10 @@ export async function startNode(config: Config, log: Logger, onLost: (why: strin
   });
   const reconnect = () => link.disconnectAll();
   for (const edge of config.link.edges)
-    edges.set(edge.name, makeEdge(edge, config, gateway, { clock, maySpeak, onError, reconnect, log }));
+    edges.set(
+      edge.name,
+      makeEdge(edge, config, gateway, { clock, maySpeak, onError, reconnect, log, metrics }),
+    );
 
   // By the clock
   const takeover = new Takeover({

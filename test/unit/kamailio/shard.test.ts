@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { encodeAnswer, encodeCopies } from "../../../kamailio/batch.ts";
-import { type Load, Shard } from "../../../kamailio/shard.ts";
+import type { Load } from "../../../kamailio/load.ts";
+import { Shard } from "../../../kamailio/shard.ts";
 import { aSession } from "../../support/sessions.ts";
 
 const many = Array.from({ length: 250 }, (_, index) => aSession("alice", index + 1));
@@ -104,4 +105,35 @@ test("what an edge does not take is bounded", () => {
   let added = 0;
   while (added < 10_000 && shard.addCopies("more", 10, many, 1, 0)) added += 1;
   assert.equal(added, 2_000);
+});
+
+test("a copy whose names are longer than was counted on leaves all the same, alone", () => {
+  const plain = aSession("alice", 1).state;
+  const long = aSession("alice", 1, { state: { ...plain, remoteTarget: `sip:${"x".repeat(3_000)}` } });
+  const shard = new Shard(20_000);
+  assert.ok(!shard.isTooLarge(16_000));
+  shard.addCopies("x".repeat(15_998), 16_000, [long, bob], 1, 0);
+  assert.deepEqual(
+    [shard.take(), shard.take()].map(({ copies }) => copies[0]?.dialogs.length),
+    [1, 1],
+  );
+  assert.ok(shard.empty);
+});
+
+test("a copy that leaves no room for an answer has its turn though answers never end", () => {
+  const shard = new Shard(20_000);
+  shard.addCopies("x".repeat(15_998), 16_000, [bob], 1, 0);
+  const leaving = [];
+  for (let label = 0; label < 4; label++) {
+    const headers = [`Contact: <sip:${"x".repeat(2_000)}>`];
+    shard.addAnswer({ index: 1, label, answer: { status: 200, reason: "OK", headers }, onGone: undefined });
+    const { answers, copies } = shard.take();
+    leaving.push([answers.length, copies.length]);
+  }
+  assert.deepEqual(leaving, [
+    [1, 0],
+    [0, 1],
+    [2, 0],
+    [1, 0],
+  ]);
 });
