@@ -121,21 +121,33 @@ local function check_answers(answers)
 	return nil
 end
 
+-- What the node knows of its dialogs: { reference, ruri, nexthop, from, to, callid, contact, conid, and the route set if there is one }.
+local function check_lines(lines)
+	if not is_list(lines, MAX_COPIES) then return "lines: not a list, or too many" end
+	for _, l in ipairs(lines) do
+		if type(l) ~= "table" or (#l ~= 8 and #l ~= 9) then return "lines: eight or nine fields each" end
+		if not is_whole(l[1], 1, 9007199254740991) or not is_whole(l[8], 0, 2147483647) then return "lines: reference or conid" end
+		for field = 2, 9 do
+			if field ~= 8 and type(l[field] or "") ~= "string" then return "lines: text expected" end
+		end
+	end
+	return nil
+end
+
+-- { body, to = { reference, cseq, reference, cseq, … } } each.
 local function check_copies(copies)
 	if not is_list(copies, MAX_COPIES) then return "copies: not a list, or too many" end
 	local total = 0
 	for _, group in ipairs(copies) do
 		if type(group) ~= "table" or not is_text(group.body) then return "copies: body" end
-		if not is_list(group.dialogs, MAX_COPIES) then return "copies: dialogs" end
-		total = total + #group.dialogs
+		local to = group.to
+		if not is_list(to, 2 * MAX_COPIES) or #to % 2 ~= 0 then return "copies: to" end
+		total = total + #to / 2
 		if total > MAX_COPIES then return "copies: too many" end
-		for _, d in ipairs(group.dialogs) do
-			if type(d) ~= "table" or (#d ~= 8 and #d ~= 9) then return "copies: eight or nine fields each" end
-			if type(d[1]) ~= "string" or type(d[2]) ~= "string" or type(d[3]) ~= "string" or type(d[4]) ~= "string"
-				or type(d[5]) ~= "string" or type(d[7]) ~= "string" or type(d[9] or "") ~= "string" then
-				return "copies: text expected"
+		for i = 1, #to, 2 do
+			if not is_whole(to[i], 1, 9007199254740991) or not is_whole(to[i + 1], 1, 2147483647) then
+				return "copies: reference or cseq"
 			end
-			if not is_whole(d[6], 1, 2147483647) or not is_whole(d[8], 0, 2147483647) then return "copies: cseq or conid" end
 		end
 	end
 	return nil
@@ -180,6 +192,66 @@ function parlance_slice()
 	KSR.pv.sets("$var(parlance_piece3)", string.sub(body, 96001))
 end
 
+-- What parlance.cfg wrote of a connection -> { next hop, local socket }, so that it is taken apart once.
+local paths, path_count = {}, 0
+local MAX_PATHS = 20000
+
+local function path_of(known)
+	local proto, remote, here = string.match(known, "^(%a+)|(.*)|(.*)$")
+	local over = (proto == "ws" and "tcp") or (proto == "wss" and "tls") or proto
+	if path_count >= MAX_PATHS then paths, path_count = {}, 0 end
+	path_count = path_count + 1
+	local path = { nexthop = "sip:" .. remote .. ";transport=" .. proto, socket = over .. ":" .. here }
+	-- What corex can send over: not WebSocket, and an IPv6 address would need brackets.
+	if (proto == "tcp" or proto == "tls") and string.find(here, "^[%d.]+:%d+$") then
+		path.via = "SIP/2.0/" .. string.upper(proto) .. " " .. here
+	end
+	paths[known] = path
+	return path
+end
+
+-- The way to the client, or nil when there is no live connection of that number to that address.
+-- Remote and local address together name one connection: nothing can go into another one, nothing is dialled.
+local function path_to(conid, nexthop)
+	-- Not by KSR.pv.get: it keeps every variable name it has ever seen, and each connection would be one.
+	local known = KSR.htable.sht_get("parlance_conn", tostring(conid))
+	if type(known) ~= "string" then return nil end
+	local path = paths[known] or path_of(known)
+	if nexthop ~= path.nexthop then return nil end
+	return path
+end
+
+-- Over UDP a copy leaves from where the client's requests come in, which our Contact names: from another of several addresses
+-- no NAT would let it through.
+local function datagram_path(contact)
+	local here = string.match(contact, "@([^;>]+);transport=udp>$")
+	return { socket = here and "udp:" .. here or "" }
+end
+
+-- (node) -> what this process has been told of its dialogs, by reference; a node tells each process what it does not know.
+local lines_of = {}
+local MAX_LINES = 65536
+
+local function learn(node, life, lines)
+	local known = lines_of[node]
+	if known == nil or known.life ~= life then
+		known = { life = life, count = 0, by = {} }
+		lines_of[node] = known
+	end
+	if known.count + #lines > MAX_LINES then known.count, known.by = 0, {} end
+	for _, l in ipairs(lines) do
+		if known.by[l[1]] == nil then known.count = known.count + 1 end
+		local route = l[9] and "Route: " .. l[9] .. "\r\n" or ""
+		known.by[l[1]] = {
+			reference = string.format("%d", l[1]), ruri = l[2], nexthop = l[3], conid = l[8],
+			refused = not is_line(l[2] .. l[3] .. l[4] .. l[5] .. l[6] .. l[7] .. (l[9] or "")),
+			callid = l[6], tag = string.match(l[4], ";%s*tag=([^;>%s,]+)"), contact = l[7],
+			party = "From: " .. l[4] .. "\r\nTo: " .. l[5] .. "\r\nCall-ID: " .. l[6] .. "\r\nContact: " .. l[7] .. "\r\n" .. route .. "CSeq: ",
+		}
+	end
+	return known
+end
+
 -- Checks the request; on success $var(parlance_more) says whether answers wait, else the reply is out.
 function parlance_open()
 	call = nil
@@ -212,14 +284,15 @@ function parlance_open()
 	end
 	if not is_text(p.node, MAX_NAME) or not allowed[p.node] then return refuse(id, "node") end
 	if not is_text(p.start, MAX_NAME) then return refuse(id, "start") end
-	local answers, copies, homes = p.answers or {}, p.copies or {}, p.homes or {}
-	local wrong = check_answers(answers) or check_copies(copies) or check_homes(homes, allowed)
+	if not is_text(p.life, MAX_NAME) or not string.find(p.life, "^[0-9a-f]+$") then return refuse(id, "life") end
+	local answers, lines, copies, homes = p.answers or {}, p.lines or {}, p.copies or {}, p.homes or {}
+	local wrong = check_answers(answers) or check_lines(lines) or check_copies(copies) or check_homes(homes, allowed)
 	if wrong then return refuse(id, wrong) end
 
 	local start = KSR.pv.gete("$sht(parlance_state=>start)")
 	if p.start ~= "" and p.start ~= start then
 		-- What the caller knows about transactions and connections ended with the Kamailio it speaks of.
-		answers, copies, homes = {}, {}, {}
+		answers, lines, copies, homes = {}, {}, {}, {}
 		count("control_stale")
 	end
 	for key, value in pairs(homes) do
@@ -227,7 +300,8 @@ function parlance_open()
 		KSR.htable.sht_sets("parlance_home", string.match(key, "^[a-z0-9]+"), value)
 	end
 	call = { id = id, node = p.node, start = start, answers = answers, copies = copies, position = 1, answered = 0, gone = {},
-		nodes = nodes }
+		nodes = nodes, lines = learn(p.node, p.life, lines),
+		stateful = KSR.pv.get("$var(parlance_stateful)") == 1 }
 	KSR.pv.sets("$var(parlance_node)", p.node)
 	KSR.pv.seti("$var(parlance_hello)", p.hello == true and 1 or 0)
 	select_answer()
@@ -254,102 +328,84 @@ function parlance_answer()
 	KSR.pv.seti("$var(parlance_code)", a[3])
 end
 
--- What parlance.cfg wrote of a connection -> { next hop, local socket }, so that it is taken apart once.
-local paths, path_count = {}, 0
-local BRANCH, branches = "", 0
-do
-	local file = io.open("/dev/urandom", "rb")
-	BRANCH = string.gsub(file:read(8), ".", function(c) return string.format("%02x", string.byte(c)) end) .. "-"
-	file:close()
-end
-local MAX_PATHS = 20000
-
-local function path_of(known)
-	local proto, remote, here = string.match(known, "^(%a+)|(.*)|(.*)$")
-	local over = (proto == "ws" and "tcp") or (proto == "wss" and "tls") or proto
-	if path_count >= MAX_PATHS then paths, path_count = {}, 0 end
-	path_count = path_count + 1
-	local path = { nexthop = "sip:" .. remote .. ";transport=" .. proto, socket = over .. ":" .. here }
-	if (proto == "tcp" or proto == "tls") and string.find(here, "^[%d.]+:%d+$") then
-		path.via = " SIP/2.0\r\nVia: SIP/2.0/" .. string.upper(proto) .. " " .. here .. ";branch=z9hG4bKpl-" .. BRANCH
+-- The line's way out, found once: a connection's number is never given to another one.
+local function way_of(line)
+	if line.conid == 0 then
+		line.path = line.path or datagram_path(line.contact)
+		return line.path
 	end
-	paths[known] = path
-	return path
+	line.path = line.path or path_to(line.conid, line.nexthop)
+	if line.path and KSR.tcpops.tcp_conid_state(line.conid) < 1 then line.path = nil end
+	return line.path
 end
 
--- The way to the client, or nil when there is no live connection of that number to that address.
--- Remote and local address together name one connection: nothing can go into another one, nothing is dialled.
-local function path_to(conid, nexthop)
-	-- Not by KSR.pv.get: it keeps every variable name it has ever seen, and each connection would be one.
-	local known = KSR.htable.sht_get("parlance_conn", tostring(conid))
-	if type(known) ~= "string" then return nil end
-	local path = paths[known] or path_of(known)
-	if nexthop ~= path.nexthop or KSR.tcpops.tcp_conid_state(conid) < 1 then return nil end
-	return path
-end
-
--- Over UDP a copy leaves from where the client's requests come in, which our Contact names: from another of several addresses
--- no NAT would let it through.
-local function datagram_path(contact)
-	local here = string.match(contact, "@([^;>]+);transport=udp>$")
-	return { socket = here and "udp:" .. here or "" }
-end
-
--- Over a connection no transaction is kept: nothing would be sent again, and who is silent is found by watching one copy in 256.
-local function send_copy(d, path, body)
-	if path.via then
-		branches = branches + 1
-		local text = "INFO " .. d[1] .. path.via .. branches .. "\r\nMax-Forwards: 70\r\nFrom: " .. d[3] .. "\r\nTo: " .. d[4] .. "\r\nCall-ID: " .. d[5]
-			.. "\r\nCSeq: " .. d[6] .. " INFO\r\nContact: " .. d[7] .. "\r\nContent-Type: text/plain\r\nContent-Length: " .. #body .. "\r\n\r\n" .. body
-		return KSR.corex.sendx(d[2], path.socket, text) >= 0
+-- Over a connection no transaction is kept (unless PARLANCE_STATEFUL_COPIES): nothing would be sent again, and who is silent is found by watching one copy in 256.
+local function send_copy(line, path, cseq, group)
+	if path.via and not call.stateful then
+		if line.head == nil then
+			line.head = "INFO " .. line.ruri .. " SIP/2.0\r\nVia: " .. path.via .. ";branch=z9hG4bKpl-" .. call.lines.life .. "-" .. line.reference .. "-"
+			line.middle = "\r\nMax-Forwards: 70\r\n" .. line.party
+		end
+		return KSR.corex.sendx(line.nexthop, path.socket, line.head .. cseq .. line.middle .. cseq .. group.tail) >= 0
 	end
-	local socket = path.socket
-	local headers = "From: " .. d[3] .. "\r\nTo: " .. d[4] .. "\r\nCall-ID: " .. d[5] .. "\r\nCSeq: " .. d[6]
-		.. " INFO\r\nContact: " .. d[7] .. "\r\nContent-Type: text/plain\r\n"
-	if d[9] then headers = headers .. "Route: " .. d[9] .. "\r\n" end
-	return KSR.tm.t_uac_send("INFO", d[1], d[2], socket, headers, body) >= 0
+	local headers = line.party .. cseq .. " INFO\r\nContent-Type: text/plain\r\n"
+	return KSR.tm.t_uac_send("INFO", line.ruri, line.nexthop, path.socket, headers, group.body) >= 0
 end
 
 -- Nobody hears of an INFO without an answer unless it is remembered, which costs as much as sending it. So every 256th of a
 -- dialog is, its first one too: often enough to find a client that has fallen silent.
-local function watch(d)
-	local tag = string.match(d[3], ";%s*tag=([^;>%s,]+)")
-	if tag == nil then return end
-	KSR.htable.sht_sets("parlance_sent", d[6] .. "|" .. tag .. "|" .. d[5], call.node .. "|" .. d[8])
+local function watch(line, cseq)
+	if line.tag == nil then return end
+	KSR.htable.sht_sets("parlance_sent", cseq .. "|" .. line.tag .. "|" .. line.callid, call.node .. "|" .. line.conid)
+end
+
+-- What became of the copies of one call.
+local outcome = nil
+
+local function once(list, seen, value)
+	if seen[value] then return end
+	seen[value] = true
+	list[#list + 1] = value
+end
+
+local function carry(line, number, group)
+	if line.refused then
+		outcome.refused = outcome.refused + 1
+		return
+	end
+	local path = way_of(line)
+	if path == nil then return once(outcome.dead, outcome.seen_dead, line.conid) end
+	local cseq = string.format("%d", number)
+	if number % 256 == 1 then watch(line, cseq) end
+	if send_copy(line, path, cseq, group) then
+		outcome.sent = outcome.sent + 1
+	else
+		outcome.failed = outcome.failed + 1
+	end
 end
 
 function parlance_close()
 	if call == nil then return end
-	local sent, refused, failed, dead, seen = 0, 0, 0, {}, {}
+	outcome = { sent = 0, refused = 0, failed = 0, dead = {}, seen_dead = {}, unknown = {}, seen_unknown = {} }
+	local by = call.lines.by
 	for _, group in ipairs(call.copies) do
-		for _, d in ipairs(group.dialogs) do
-			if not is_line(d[1] .. d[2] .. d[3] .. d[4] .. d[5] .. d[7] .. (d[9] or "")) then
-				refused = refused + 1
-			else
-				local path
-				if d[8] ~= 0 then path = path_to(d[8], d[2]) else path = datagram_path(d[7]) end
-				if path == nil then
-					if not seen[d[8]] then
-						seen[d[8]] = true
-						dead[#dead + 1] = d[8]
-					end
-				else
-					if d[6] % 256 == 1 then watch(d) end
-					if send_copy(d, path, group.body) then sent = sent + 1 else failed = failed + 1 end
-				end
-			end
+		local to = group.to
+		group.tail = " INFO\r\nContent-Type: text/plain\r\nContent-Length: " .. #group.body .. "\r\n\r\n" .. group.body
+		for i = 1, #to, 2 do
+			local line = by[to[i]]
+			if line then carry(line, to[i + 1], group) else once(outcome.unknown, outcome.seen_unknown, to[i]) end
 		end
 	end
-	if refused > 0 then
-		count("copies_refused", refused)
+	if outcome.refused > 0 then
+		count("copies_refused", outcome.refused)
 		log_once("refused", "copy with a line break refused, node " .. call.node)
 	end
-	if failed > 0 then count("copies_failed", failed) end
+	if outcome.failed > 0 then count("copies_failed", outcome.failed) end
 	-- cjson writes an empty table as an object
 	local function list(t) return #t > 0 and cjson.encode(t) or "[]" end
 	reply(200, "OK", string.format(
-		'{"jsonrpc":"2.0","id":%.0f,"result":{"edge":%s,"start":%s,"answered":%d,"gone":%s,"sent":%d,"dead":%s,"refused":%d,"age":%d,"nodes":%d}}',
+		'{"jsonrpc":"2.0","id":%.0f,"result":{"edge":%s,"start":%s,"answered":%d,"gone":%s,"sent":%d,"dead":%s,"refused":%d,"unknown":%s,"age":%d,"nodes":%d}}',
 		call.id, cjson.encode(KSR.pv.gete("$var(parlance_edge)")), cjson.encode(call.start), call.answered, list(call.gone),
-		sent, list(dead), refused, math.max(0, os.time() - BORN), call.nodes))
-	call = nil
+		outcome.sent, list(outcome.dead), outcome.refused, list(outcome.unknown), math.max(0, os.time() - BORN), call.nodes))
+	call, outcome = nil, nil
 end

@@ -8,6 +8,7 @@ const RETRY_MS = { first: 50, longest: 1_000 };
 const TIMEOUT_MS = { whole: 5_000, part: 2_000 };
 /** Failures of one call, Kamailio being there after each, until the call itself is to blame. */
 const MAX_FAILURES = 3;
+const MAX_TELLINGS = 3;
 /** Kamailio has answered the request itself by then. */
 const ANSWER_WORTH_MS = 2_000;
 
@@ -22,8 +23,11 @@ export interface LeftOut {
 
 export interface DeliveryPorts {
   readonly clock: Clock;
-  /** One try. @throws whatever the client throws */
-  readonly attempt: (load: Load, timeoutMs: number) => Promise<void>;
+  /**
+   * One try. @returns what was not sent because Kamailio does not know its dialogs (any more): they are told with the next try
+   * @throws whatever the client throws
+   */
+  readonly attempt: (load: Load, timeoutMs: number) => Promise<Load>;
   /** A call with nothing in it, over the same socket. */
   readonly ping: () => Promise<"answered" | "refused" | "away">;
   /** False: Kamailio has begun another life, or this node may say nothing more. */
@@ -52,14 +56,23 @@ async function deliverPart(
   isPart: boolean,
 ): Promise<void> {
   let load = given;
+  let tellings = 0;
   for (let failures = 0; ; ) {
     load = ports.untaken.removedFrom(load);
     const size = sizeOf(load);
     if (size === 0) return;
     // Going in halves loses nothing, so a part is not tried as often; what is left out has to be certain.
     const most = isPart && size > 1 ? 1 : MAX_FAILURES;
-    const error = await attempt(load, ports, isPart ? TIMEOUT_MS.part : TIMEOUT_MS.whole);
-    if (error === undefined || !ports.hasMeaning()) return;
+    const outcome = await attempt(load, ports, isPart ? TIMEOUT_MS.part : TIMEOUT_MS.whole);
+    if (!ports.hasMeaning()) return;
+    if (!(outcome instanceof Error)) {
+      load = outcome;
+      if (sizeOf(load) === 0) return;
+      tellings += 1;
+      if (tellings > MAX_TELLINGS) throw new Error("Kamailio forgets what it has just been told");
+      continue;
+    }
+    const error = outcome;
     const isRefused = error instanceof RemoteError && error.httpStatus === 400; // it says so itself, and will again
     if (!isRefused && !(isPart && size > 1))
       await pause(Math.min(RETRY_MS.first * 2 ** failures, RETRY_MS.longest));
@@ -74,10 +87,9 @@ async function deliverPart(
   }
 }
 
-async function attempt(load: Load, ports: DeliveryPorts, timeoutMs: number): Promise<Error | undefined> {
+async function attempt(load: Load, ports: DeliveryPorts, timeoutMs: number): Promise<Error | Load> {
   try {
-    await ports.attempt(load, timeoutMs);
-    return undefined;
+    return await ports.attempt(load, timeoutMs);
   } catch (error) {
     return error instanceof Error ? error : new Error(String(error));
   }

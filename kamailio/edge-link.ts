@@ -2,11 +2,12 @@ import { setTimeout as pause } from "node:timers/promises";
 import type { Clock, OutgoingDialog } from "../src/ports.ts";
 import type { Answer } from "../src/session.ts";
 import { type Incarnation, MAX_DATAGRAM_BODY_BYTES } from "../src/sip/dialog.ts";
-import { type BatchResult, batchResult, type PendingAnswer, shardOf } from "./batch.ts";
+import { type BatchResult, batchResult, type PendingAnswer } from "./batch.ts";
 import { deliver, type LeftOut } from "./deliver.ts";
 import type { BatchClient } from "./jsonrpc/client.ts";
 import { RemoteError } from "./jsonrpc/errors.ts";
-import { encodeCall, type Load, sizeOf } from "./load.ts";
+import { shardOf, Told } from "./lines.ts";
+import { encodeCall, type Load, sizeOf, standing } from "./load.ts";
 import { Shard } from "./shard.ts";
 import { Untaken } from "./untaken.ts";
 import type { WayIn } from "./way-in.ts";
@@ -39,6 +40,15 @@ export interface EdgeLinkPorts {
   readonly wayIn: WayIn;
 }
 
+/** One way to it, and what waits for it. */
+interface Socket {
+  readonly queue: Shard;
+  readonly client: Client;
+  readonly told: Told;
+  busy: boolean;
+  idleMs: number;
+}
+
 /** One Kamailio, from this node's side: answers and copies go to it in batches, sharded by dialog over a few sockets. */
 export class EdgeLink {
   readonly name: string;
@@ -47,12 +57,7 @@ export class EdgeLink {
   /** The last call went through. */
   reachable = false;
   private readonly ports: EdgeLinkPorts;
-  private readonly shards: {
-    readonly queue: Shard;
-    readonly client: Client;
-    busy: boolean;
-    idleMs: number;
-  }[];
+  private readonly shards: Socket[];
   private homes = new Map<Incarnation, string>();
   /** Rises with every home; what was told is what the call that told it had begun with. */
   private homesVersion = 0;
@@ -67,6 +72,7 @@ export class EdgeLink {
     this.shards = ports.clients.map((client) => ({
       queue: new Shard(ports.maxCallBytes),
       client,
+      told: new Told(),
       busy: false,
       idleMs: 0,
     }));
@@ -202,26 +208,26 @@ export class EdgeLink {
     for (let first = evenEmpty; first || !shard.queue.empty; first = false) {
       if (this.stopped || !this.ports.maySpeak()) return;
       const load = shard.queue.take();
-      if (sizeOf(load) === 0) await this.hello(shard.client);
-      else await this.deliver(shard.client, load);
+      if (sizeOf(load) === 0) await this.hello(shard);
+      else await this.deliver(shard, load);
     }
   }
 
   /** An empty call that asks for a hello over the way that requests take. */
-  private async hello(client: Client): Promise<void> {
-    const result = await this.pinged(client, true);
+  private async hello(socket: Socket): Promise<void> {
+    const result = await this.pinged(socket, true);
     if (result !== "away" && result !== "refused") this.ports.wayIn.pinged(result);
     else if (result === "away") this.ports.wayIn.lost();
   }
 
-  private deliver(client: Client, load: Load): Promise<void> {
+  private deliver(socket: Socket, load: Load): Promise<void> {
     const { clock, maySpeak, onLeftOut, onOverflow } = this.ports;
     const { start, untaken } = this;
     return deliver(load, {
       clock,
-      attempt: async (part, timeoutMs) => void (await this.call(client, part, start, timeoutMs)),
+      attempt: (part, timeoutMs) => this.attempt(socket, part, start, timeoutMs),
       ping: async () => {
-        const result = await this.pinged(client, false);
+        const result = await this.pinged(socket, false);
         return typeof result === "string" ? result : "answered";
       },
       hasMeaning: () => !this.stopped && maySpeak() && start === this.start,
@@ -231,9 +237,16 @@ export class EdgeLink {
     });
   }
 
-  private async pinged(client: Client, hello: boolean): Promise<BatchResult | "away" | "refused"> {
+  /** @returns what Kamailio does not know the dialogs of @throws whatever the client throws */
+  private async attempt(socket: Socket, load: Load, start: string, timeoutMs: number): Promise<Load> {
+    const given = standing(load, this.start);
+    const { unknown } = await this.call(socket, given, start, timeoutMs);
+    return { answers: [], copies: socket.told.unknown(unknown, given.copies) };
+  }
+
+  private async pinged(socket: Socket, hello: boolean): Promise<BatchResult | "away" | "refused"> {
     try {
-      return await this.call(client, NOTHING, "", PING_TIMEOUT_MS, hello);
+      return await this.call(socket, NOTHING, "", PING_TIMEOUT_MS, hello);
     } catch (error) {
       const refused = error instanceof RemoteError && error.httpStatus === 400;
       if (this.reachable || refused) this.ports.onError(error, "calling Kamailio"); // once per outage, not once per try
@@ -244,7 +257,7 @@ export class EdgeLink {
 
   /** One try of one call. @param start the life of Kamailio it is meant for; "": any */
   private async call(
-    client: Client,
+    socket: Socket,
     load: Load,
     start: string,
     timeoutMs: number,
@@ -253,8 +266,8 @@ export class EdgeLink {
     const version = this.homesVersion;
     const homes = version === this.homesTold ? undefined : this.homes;
     const about = { node: this.ports.node, start, homes, hello };
-    const params = encodeCall(load, about, this.start);
-    const result = batchResult.parse(await client.call("parlance.batch", params, { timeoutMs }));
+    const params = encodeCall(load, about, socket.told);
+    const result = batchResult.parse(await socket.client.call("parlance.batch", params, { timeoutMs }));
     this.reachable = true;
     if (homes && (start === "" || start === result.start)) this.homesTold = version;
     this.heard(result.start);

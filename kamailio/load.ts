@@ -1,6 +1,7 @@
 import type { OutgoingDialog } from "../src/ports.ts";
 import type { Incarnation } from "../src/sip/dialog.ts";
-import { encodeAnswer, encodeCopies, type PendingAnswer } from "./batch.ts";
+import { encodeAnswer, type PendingAnswer } from "./batch.ts";
+import { LIFE, type Told } from "./lines.ts";
 
 /** What goes out in one call. */
 export interface Load {
@@ -48,17 +49,21 @@ export interface About {
   readonly hello: boolean;
 }
 
-/**
- * JSON text of a call's parameters, joined from what each part has ready: a call holds a hundred lines that hardly change.
- * @param edgeStart the life of Kamailio whose connections still stand
- */
-export function encodeCall({ answers, copies }: Load, about: About, edgeStart: string): string {
-  const groups = copies.map(({ body, dialogs }) => {
-    const reachable = dialogs.filter(({ flow }) => flow.edgeStart === edgeStart);
-    return `{"body":${body},"dialogs":${encodeCopies(reachable)}}`;
-  });
+/** What of it goes to connections that still stand. @param edgeStart the life of Kamailio they belong to */
+export function standing({ answers, copies }: Load, edgeStart: string): Load {
+  const groups = copies.map(({ body, dialogs }) => ({
+    body,
+    dialogs: dialogs.filter(({ flow }) => flow.edgeStart === edgeStart),
+  }));
+  return { answers, copies: groups.filter(({ dialogs }) => dialogs.length > 0) };
+}
+
+/** JSON text of a call's parameters, joined from what each part has ready. */
+export function encodeCall({ answers, copies }: Load, about: About, told: Told): string {
+  const groups = told.encode(copies);
   const { node, start, homes, hello } = about;
-  const head = `"node":${JSON.stringify(node)},"start":${JSON.stringify(start)}${hello ? ',"hello":true' : ""}`;
-  const told = homes ? `,"homes":${JSON.stringify(Object.fromEntries(homes))}` : "";
-  return `{${head},"answers":${JSON.stringify(answers.map(encodeAnswer))},"copies":[${groups.join(",")}]${told}}`;
+  const head = `"node":${JSON.stringify(node)},"life":"${LIFE}","start":${JSON.stringify(start)}${hello ? ',"hello":true' : ""}`;
+  const tail = homes ? `,"homes":${JSON.stringify(Object.fromEntries(homes))}` : "";
+  const waiting = JSON.stringify(answers.map(encodeAnswer));
+  return `{${head},"answers":${waiting},"lines":${groups.lines},"copies":${groups.copies}${tail}}`;
 }

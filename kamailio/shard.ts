@@ -1,5 +1,6 @@
 import type { OutgoingDialog } from "../src/ports.ts";
-import { answerBytes, copyBytes, type PendingAnswer } from "./batch.ts";
+import { answerBytes, type PendingAnswer } from "./batch.ts";
+import { copyBytes } from "./lines.ts";
 import type { Load } from "./load.ts";
 
 interface Job {

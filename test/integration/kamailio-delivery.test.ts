@@ -4,7 +4,7 @@ import { encodeNotification } from "../../kamailio/jsonrpc/codec.ts";
 import { encodeFrame } from "../../kamailio/jsonrpc/netstring.ts";
 import type { ChatLab } from "../support/chat-lab.ts";
 import { dialogRequest, poolRequest, startChatLab, TOKEN } from "../support/chat-lab.ts";
-import type { EdgeRequest } from "../support/echo-node.ts";
+import { type EdgeRequest, told } from "../support/echo-node.ts";
 import { post } from "../support/http-post.ts";
 import { eventually } from "../support/lab-ports.ts";
 import type { SipLines } from "../support/sip-lines.ts";
@@ -186,6 +186,23 @@ describe("what nodes send to clients", () => {
     assert.equal(await lab.edge.counter("copies_refused"), 4);
   });
 
+  test("a dialog is told once; what Kamailio was not told it names, and everything else goes out", async () => {
+    const { phone, entry } = await dialog();
+    const { lines, copies } = told([{ body: "first", dialogs: [entry(7)] }]);
+    const [[reference = 0] = []] = (copies as { to: number[] }[]).map(({ to }) => to); // as `told` makes them
+    const node = lab.node("n1");
+    const known = await node.send({ life: "a1", lines, copies });
+    assert.deepEqual([known.sent, known.unknown], [1, []]);
+    const later = [{ body: "second", to: [reference, 8, 999_999_999, 9] }];
+    const partly = await node.send({ life: "a1", lines: [], copies: later });
+    assert.deepEqual([partly.sent, partly.unknown], [1, [999_999_999]]);
+    // Another process of the node means other dialogs by its references.
+    const other = await node.send({ life: "a2", lines: [], copies: later });
+    assert.deepEqual([other.sent, other.unknown], [0, [reference, 999_999_999]]);
+    assert.equal((await phone.request("INFO")).body.toString(), "first");
+    assert.equal((await phone.request("INFO")).body.toString(), "second");
+  });
+
   test("a call for another start of Kamailio has no effect and tells the true one", async () => {
     const { phone, invite, entry } = await dialog();
     const result = await lab
@@ -234,42 +251,45 @@ describe("what nodes send to clients", () => {
     const { phone, entry } = await dialog();
     const { host, port } = lab.edge.control;
     const good = { jsonrpc: "2.0", id: 1, method: "parlance.batch" };
-    const copies = [{ body: "x", dialogs: [entry(90)] }];
+    const { life, lines, copies } = told([{ body: "x", dialogs: [entry(90)] }]);
+    const params = { node: "n1", start: "", life, lines, copies };
+    const [group] = copies as { body: string; to: number[] }[]; // as `told` makes them
+    const [line] = lines as unknown[][];
+    const call = (more: Record<string, unknown>) => ({ ...good, params: { ...params, ...more } });
     const bad: unknown[] = [
       "not json",
       [],
       { ...good, method: "other" },
-      { ...good, params: { node: "n9", start: "" } },
-      { ...good, params: { node: "n1" } },
-      { ...good, params: { node: "n1", start: "", copies: [...copies, { body: 1, dialogs: [] }] } },
-      {
-        ...good,
-        params: { node: "n1", start: "", copies: [{ body: "x", dialogs: [entry(90), entry(91).slice(1)] }] },
-      },
-      {
-        ...good,
-        params: { node: "n1", start: "", copies, answers: [[1, 2, 200, "OK\r\nX: y", "", "", ""]] },
-      },
-      {
-        ...good,
-        params: { node: "n1", start: "", copies, answers: [[1, 2, 200, "OK", "X: y\r\n\r\nZ", "", ""]] },
-      },
-      { ...good, params: { node: "n1", start: "", copies, answers: [[1, 2, 99, "OK", "", "", ""]] } },
-      { ...good, params: { node: "n1", start: "", copies, answers: [[1, 2, 200, "OK", "", "?", "a/b"]] } },
-      { ...good, params: { node: "n1", start: "", copies, homes: { "n1-5": "n77" } } },
-      { ...good, params: { node: "n1", start: "", copies, homes: { n1: "n2" } } },
+      call({ node: "n9" }),
+      call({ start: undefined }),
+      call({ life: undefined }),
+      call({ life: "x\r\ny" }),
+      call({ copies: [group, { body: 1, to: [] }] }),
+      call({ copies: [{ ...group, to: [...(group?.to ?? []), 91] }] }),
+      call({ copies: [{ ...group, to: [1, 0] }] }),
+      call({ copies: [{ ...group, to: ["1", 90] }] }),
+      call({ copies: [{ ...group, to: Array.from({ length: 2_002 }, () => 1) }] }),
+      call({ lines: [line, line?.slice(1)] }),
+      call({ lines: [line, [...(line ?? []), 1]] }),
+      call({ lines: [[1, ...(line ?? []).slice(2), {}]] }),
+      call({ answers: [[1, 2, 200, "OK\r\nX: y", "", "", ""]] }),
+      call({ answers: [[1, 2, 200, "OK", "X: y\r\n\r\nZ", "", ""]] }),
+      call({ answers: [[1, 2, 99, "OK", "", "", ""]] }),
+      call({ answers: [[1, 2, 200, "OK", "", "?", "a/b"]] }),
+      call({ homes: { "n1-5": "n77" } }),
+      call({ homes: { n1: "n2" } }),
     ];
-    for (const call of bad)
+    for (const one of bad)
       assert.equal(
         await post(
           host,
           port,
           "/parlance",
-          typeof call === "string" ? call : JSON.stringify(call),
+          typeof one === "string" ? one : JSON.stringify(one),
           `Bearer ${lab.edge.key}`,
         ),
         400,
-        JSON.stringify(call),
+        JSON.stringify(one),
       );
     assert.equal((await phone.ask(dialogRequest("INFO", "alice", "n1-5"))).status, 200);
     assert.equal(

@@ -42,9 +42,33 @@ export interface EchoNode {
   /** Notifications with a wrong key, and broken connections. */
   readonly strangers: string[];
   answer: ((request: EdgeRequest) => EchoAnswer | undefined) | undefined;
-  batch(params: JsonObject): Promise<BatchResult>;
+  batch(params: Omit<JsonObject, "copies"> & { readonly copies?: readonly Copies[] }): Promise<BatchResult>;
+  /** A call as it travels. */
+  send(params: JsonObject): Promise<BatchResult>;
   request(match: (request: EdgeRequest) => boolean, timeoutMs?: number): Promise<EdgeRequest>;
   stop(): Promise<void>;
+}
+
+/** A body and the dialogs it goes to: `[ruri, nexthop, from, to, callId, cseq, contact, conid]` each, and a route set. */
+export interface Copies {
+  readonly body: unknown;
+  readonly dialogs: readonly (readonly unknown[])[];
+}
+
+let references = 0;
+
+/** Copies as a call has them: every dialog told anew, under a reference of its own. */
+export function told(copies: readonly Copies[]): JsonObject {
+  const lines: unknown[] = [];
+  const groups = copies.map(({ body, dialogs }) => {
+    const to = dialogs.flatMap((entry) => {
+      references += 1;
+      lines.push([references, ...entry.slice(0, 5), ...entry.slice(6)]);
+      return [references, entry[5]];
+    });
+    return { body, to };
+  });
+  return { life: "0", lines, copies: groups };
 }
 
 export interface BatchResult {
@@ -55,6 +79,7 @@ export interface BatchResult {
   readonly sent: number;
   readonly dead: readonly number[];
   readonly refused: number;
+  readonly unknown: readonly number[];
 }
 
 function decodeRequest(raw: JsonObject): EdgeRequest {
@@ -127,12 +152,13 @@ export async function startEchoNode(options: EchoNodeOptions): Promise<EchoNode>
     strangers,
     answer: options.answer,
     // The shape is Kamailio's part of the contract; the tests that read it would fail on another one.
-    batch: async (params) =>
+    send: async (params) =>
       (await client.call(
         "parlance.batch",
         { node: options.name, start: "", ...params },
         { timeoutMs: 3_000 },
       )) as BatchResult,
+    batch: ({ copies = [], ...params }) => node.send({ ...told(copies), ...params }),
     request: (match, timeoutMs = 5_000) =>
       eventually("request reaches the node", () => requests.find(match), timeoutMs),
     async stop() {

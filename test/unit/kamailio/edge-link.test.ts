@@ -8,10 +8,17 @@ import type { OutgoingDialog } from "../../../src/ports.ts";
 import { aSession } from "../../support/sessions.ts";
 import { until } from "../../support/until.ts";
 
-/** A call as Kamailio reads it. */
-interface Call {
+/** A call as it travels. */
+interface Wire {
   readonly answers: readonly [index: number, label: number, status: number, ...rest: unknown[]][];
-  readonly copies: readonly { body: string; dialogs: readonly (string | number)[][] }[];
+  readonly lines: readonly [reference: number, ...rest: unknown[]][];
+  readonly copies: readonly { body: string; to: readonly number[] }[];
+}
+
+/** A call as Kamailio reads it, with the Call-IDs of those it goes to. */
+interface Call {
+  readonly answers: Wire["answers"];
+  readonly copies: readonly { body: string; to: readonly { reference: number; callId: string }[] }[];
 }
 
 /** What Kamailio does with a call: nothing thrown, it takes it. */
@@ -26,19 +33,28 @@ async function linkTo(mood: Mood) {
   const took = { calls: 0, tried: 0, answers: [] as number[], byDialog: new Map<string, string[]>() };
   const said = { leftOut: [] as LeftOut[], errors: [] as string[], unservable: [] as string[] };
   const life = { start: "a", mood };
+  /** Call-IDs by reference: all that were ever sent, and those that were taken. */
+  const sent = new Map<number, string>();
+  const known = new Map<number, string>();
   const client = {
     async call(_method: string, params: object | string): Promise<unknown> {
-      const call = JSON.parse(String(params)) as Call; // what the link has just written
+      const wire = JSON.parse(String(params)) as Wire; // what the link has just written
+      for (const line of wire.lines) sent.set(line[0], String(line[5]));
+      const call: Call = {
+        answers: wire.answers,
+        copies: wire.copies.map(({ body, to }) => ({ body, to: readersOf(to, sent) })),
+      };
       took.tried += 1;
       await Promise.resolve();
       life.mood(call, now);
       took.calls += 1;
       took.answers.push(...call.answers.map(([, label]) => label));
-      for (const { body, dialogs } of call.copies)
-        for (const [, , , , callId] of dialogs) {
-          const bodies = took.byDialog.get(String(callId)) ?? [];
-          bodies.push(body);
-          took.byDialog.set(String(callId), bodies);
+      for (const [reference] of wire.lines) known.set(reference, sent.get(reference) ?? "");
+      const unknown: number[] = [];
+      for (const { body, to } of call.copies)
+        for (const { reference, callId } of to) {
+          if (known.has(reference)) took.byDialog.set(callId, [...(took.byDialog.get(callId) ?? []), body]);
+          else unknown.push(reference);
         }
       return {
         edge: "edge1",
@@ -47,6 +63,7 @@ async function linkTo(mood: Mood) {
         gone: [],
         sent: 0,
         dead: [],
+        unknown,
         age: 60,
         nodes: 1,
       };
@@ -70,8 +87,14 @@ async function linkTo(mood: Mood) {
   });
   links.push(link);
   await until("it has spoken", () => link.start !== "");
-  return { link, took, said, life };
+  return { link, took, said, life, known };
 }
+
+/** `to` of a call holds references and CSeqs in turn. */
+const readersOf = (to: readonly number[], callIds: ReadonlyMap<number, string>) =>
+  to
+    .filter((_, index) => index % 2 === 0)
+    .map((reference) => ({ reference, callId: callIds.get(reference) ?? "" }));
 
 const people = (count: number): OutgoingDialog[] =>
   Array.from({ length: count }, (_, index) => aSession("user", index + 1));
@@ -80,9 +103,7 @@ const hangUp = () => {
   throw new ConnectionLost("closed by the other side", true);
 };
 const holds = (call: Call, body: string, id?: string) =>
-  call.copies.some(
-    (group) => group.body === body && (!id || group.dialogs.some(([, , , , it]) => it === id)),
-  );
+  call.copies.some((group) => group.body === body && (!id || group.to.some((one) => one.callId === id)));
 const everythingIs = (link: EdgeLink) =>
   until("everything is taken", () => link.hasSentAll(Number.POSITIVE_INFINITY), 20_000);
 
@@ -127,7 +148,7 @@ test("a text that Kamailio hangs up on is tried for two of a large room, then no
 
 test("a dialog for which Kamailio takes nothing gets nothing more, and the others everything", async () => {
   const { link, took, said } = await linkTo((call) => {
-    if (call.copies.some(({ dialogs }) => dialogs.some(([, , , , it]) => it === callId(5)))) hangUp();
+    if (call.copies.some(({ to }) => to.some((one) => one.callId === callId(5)))) hangUp();
   });
   const dialogs = people(20);
   const bodies = ["one", "two", "three", "four"];
@@ -226,4 +247,16 @@ test("a Kamailio that takes nothing of this node holds up nothing: it says why e
     said.errors.join(),
   );
   assert.deepEqual(said.leftOut, []);
+});
+
+test("a dialog's names are told once, and again when Kamailio has forgotten them; nothing is lost or overtaken", async () => {
+  const { link, took, known } = await linkTo(() => {});
+  const dialogs = people(150);
+  link.send("one", dialogs, 1);
+  await everythingIs(link);
+  known.clear();
+  link.send("two", dialogs, 1);
+  link.send("three", dialogs, 1);
+  await everythingIs(link);
+  assert.deepEqual(new Set(arrived(took, 150)), new Set(["one,two,three"]));
 });
