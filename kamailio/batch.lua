@@ -141,11 +141,13 @@ local function check_copies(copies)
 	for _, group in ipairs(copies) do
 		if type(group) ~= "table" or not is_text(group.body) then return "copies: body" end
 		local to = group.to
-		if not is_list(to, 2 * MAX_COPIES) or #to % 2 ~= 0 then return "copies: to" end
+		if type(to) ~= "table" or #to % 2 ~= 0 then return "copies: to" end
 		total = total + #to / 2
 		if total > MAX_COPIES then return "copies: too many" end
+		-- In line: this is done for every copy.
 		for i = 1, #to, 2 do
-			if not is_whole(to[i], 1, 9007199254740991) or not is_whole(to[i + 1], 1, 2147483647) then
+			local reference, cseq = to[i], to[i + 1]
+			if type(reference) ~= "number" or type(cseq) ~= "number" or cseq < 1 or cseq > 2147483647 or cseq % 1 ~= 0 then
 				return "copies: reference or cseq"
 			end
 		end
@@ -340,13 +342,16 @@ local function way_of(line)
 end
 
 -- Over a connection no transaction is kept (unless PARLANCE_STATEFUL_COPIES): nothing would be sent again, and who is silent is found by watching one copy in 256.
-local function send_copy(line, path, cseq, group)
+-- The branch says whether it is watched, so that the answers to all others are done with at once (route[PARLANCE_REPLY]).
+local function send_copy(line, path, cseq, watched, group)
 	if path.via and not call.stateful then
 		if line.head == nil then
-			line.head = "INFO " .. line.ruri .. " SIP/2.0\r\nVia: " .. path.via .. ";branch=z9hG4bKpl-" .. call.lines.life .. "-" .. line.reference .. "-"
+			line.head = "INFO " .. line.ruri .. " SIP/2.0\r\nVia: " .. path.via .. ";branch=z9hG4bKpl-"
+			line.branch = call.lines.life .. "-" .. line.reference .. "-"
 			line.middle = "\r\nMax-Forwards: 70\r\n" .. line.party
 		end
-		return KSR.corex.sendx(line.nexthop, path.socket, line.head .. cseq .. line.middle .. cseq .. group.tail) >= 0
+		local text = line.head .. (watched and "w" or "") .. line.branch .. cseq .. line.middle .. cseq .. group.tail
+		return KSR.corex.sendx(line.nexthop, path.socket, text) >= 0
 	end
 	local headers = line.party .. cseq .. " INFO\r\nContent-Type: text/plain\r\n"
 	return KSR.tm.t_uac_send("INFO", line.ruri, line.nexthop, path.socket, headers, group.body) >= 0
@@ -376,8 +381,9 @@ local function carry(line, number, group)
 	local path = way_of(line)
 	if path == nil then return once(outcome.dead, outcome.seen_dead, line.conid) end
 	local cseq = string.format("%d", number)
-	if number % 256 == 1 then watch(line, cseq) end
-	if send_copy(line, path, cseq, group) then
+	local watched = number % 256 == 1
+	if watched then watch(line, cseq) end
+	if send_copy(line, path, cseq, watched, group) then
 		outcome.sent = outcome.sent + 1
 	else
 		outcome.failed = outcome.failed + 1
