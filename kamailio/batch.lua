@@ -303,7 +303,7 @@ function parlance_open()
 	end
 	call = { id = id, node = p.node, start = start, answers = answers, copies = copies, position = 1, answered = 0, gone = {},
 		nodes = nodes, lines = learn(p.node, p.life, lines),
-		stateful = KSR.pv.get("$var(parlance_stateful)") == 1 }
+		stateful = KSR.pv.get("$var(parlance_stateful)") == 1, hello = p.hello == true }
 	KSR.pv.sets("$var(parlance_node)", p.node)
 	KSR.pv.seti("$var(parlance_hello)", p.hello == true and 1 or 0)
 	select_answer()
@@ -407,11 +407,16 @@ function parlance_close()
 		log_once("refused", "copy with a line break refused, node " .. call.node)
 	end
 	if outcome.failed > 0 then count("copies_failed", outcome.failed) end
+	-- In answer to a node's ping: it never sends more than fits. As it is now; a connection keeps what it began with.
+	local buffer = ""
+	if call.hello then
+		buffer = string.format(',"readBuffer":%d', tonumber(KSR.pv.gete("$sel(cfg_get.tcp.rd_buf_size)")) or 0)
+	end
 	-- cjson writes an empty table as an object
 	local function list(t) return #t > 0 and cjson.encode(t) or "[]" end
 	reply(200, "OK", string.format(
-		'{"jsonrpc":"2.0","id":%.0f,"result":{"edge":%s,"start":%s,"answered":%d,"gone":%s,"sent":%d,"dead":%s,"refused":%d,"unknown":%s,"age":%d,"nodes":%d}}',
+		'{"jsonrpc":"2.0","id":%.0f,"result":{"edge":%s,"start":%s,"answered":%d,"gone":%s,"sent":%d,"dead":%s,"refused":%d,"unknown":%s,"age":%d,"nodes":%d%s}}',
 		call.id, cjson.encode(KSR.pv.gete("$var(parlance_edge)")), cjson.encode(call.start), call.answered, list(call.gone),
-		outcome.sent, list(outcome.dead), outcome.refused, list(outcome.unknown), math.max(0, os.time() - BORN), call.nodes))
+		outcome.sent, list(outcome.dead), outcome.refused, list(outcome.unknown), math.max(0, os.time() - BORN), call.nodes, buffer))
 	call, outcome = nil, nil
 end

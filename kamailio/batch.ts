@@ -13,8 +13,8 @@ export interface PendingAnswer {
 
 /**
  * What Kamailio says to a batch. `dead` are connections that are gone, `gone` transactions that no longer exist, `unknown`
- * references whose lines it has not been told or has forgotten, `age` the whole
- * seconds it has been running, `nodes` how many it knows.
+ * references whose lines it has not been told or has forgotten, `age` the whole seconds it has been running, `nodes` how many it
+ * knows, `readBuffer` its `tcp_rd_buf_size` in answer to a ping (0: not known).
  */
 export const batchResult = z.object({
   edge: z.string(),
@@ -26,6 +26,7 @@ export const batchResult = z.object({
   unknown: z.array(z.number()),
   age: z.number(),
   nodes: z.number(),
+  readBuffer: z.number().optional(),
 });
 
 export type BatchResult = z.infer<typeof batchResult>;

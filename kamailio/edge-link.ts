@@ -4,6 +4,7 @@ import type { Answer } from "../src/session.ts";
 import { type Incarnation, MAX_DATAGRAM_BODY_BYTES } from "../src/sip/dialog.ts";
 import { type BatchResult, batchResult, type PendingAnswer } from "./batch.ts";
 import { deliver, type LeftOut } from "./deliver.ts";
+import { Homes } from "./homes.ts";
 import type { BatchClient } from "./jsonrpc/client.ts";
 import { RemoteError } from "./jsonrpc/errors.ts";
 import { shardOf, Told } from "./lines.ts";
@@ -14,6 +15,8 @@ import type { WayIn } from "./way-in.ts";
 
 const PING_MS = 2_000;
 const PING_TIMEOUT_MS = 5_000;
+/** Before the JSON text of a call: HTTP's lines. */
+const HTTP_HEAD_BYTES = 1_000;
 const NOTHING: Load = { answers: [], copies: [] };
 
 type Client = Pick<BatchClient, "call" | "close">;
@@ -23,8 +26,10 @@ export interface EdgeLinkPorts {
   readonly node: string;
   /** One per shard: what goes through one socket stays in order. */
   readonly clients: readonly Client[];
-  /** Bytes of one call; Kamailio hangs up on what exceeds its `tcp_rd_buf_size`. */
+  /** Bytes of one call, as the settings have it; less when Kamailio's read buffer is smaller. */
   readonly maxCallBytes: number;
+  /** Kamailio's read buffer is too small for calls of that size, or no longer is. @param most bytes of a call from now on */
+  readonly onReadBuffer: (readBuffer: number, most: number) => void;
   readonly clock: Clock;
   /** False when this node's lease is gone: nothing more may be said. */
   readonly maySpeak: () => boolean;
@@ -56,12 +61,11 @@ export class EdgeLink {
   start = "";
   /** The last call went through. */
   reachable = false;
+  /** Bytes of a call that Kamailio can read. */
+  mostCallBytes: number;
   private readonly ports: EdgeLinkPorts;
   private readonly shards: Socket[];
-  private homes = new Map<Incarnation, string>();
-  /** Rises with every home; what was told is what the call that told it had begun with. */
-  private homesVersion = 0;
-  private homesTold = 0;
+  private readonly homes = new Homes();
   private readonly untaken = new Untaken();
   private readonly pinging: NodeJS.Timeout;
   private stopped = false;
@@ -69,6 +73,7 @@ export class EdgeLink {
   constructor(ports: EdgeLinkPorts) {
     this.ports = ports;
     this.name = ports.name;
+    this.mostCallBytes = ports.maxCallBytes;
     this.shards = ports.clients.map((client) => ({
       queue: new Shard(ports.maxCallBytes),
       client,
@@ -106,7 +111,7 @@ export class EdgeLink {
     if (start === this.start) return;
     const earlier = this.start;
     this.start = start;
-    this.homesTold = 0;
+    this.homes.forget();
     if (earlier !== "") this.ports.onStart(start, earlier);
   }
 
@@ -157,7 +162,6 @@ export class EdgeLink {
   /** Requests of dialogs issued by this incarnation go to this node from now on, after a restart of Kamailio too. */
   announceHome(issuer: Incarnation): void {
     this.homes.set(issuer, this.ports.node);
-    this.homesVersion += 1;
     this.pump(0, true);
   }
 
@@ -263,16 +267,25 @@ export class EdgeLink {
     timeoutMs: number,
     hello = false,
   ): Promise<BatchResult> {
-    const version = this.homesVersion;
-    const homes = version === this.homesTold ? undefined : this.homes;
-    const about = { node: this.ports.node, start, homes, hello };
+    const news = this.homes.toTell();
+    const about = { node: this.ports.node, start, homes: news?.homes, hello };
     const params = encodeCall(load, about, socket.told);
     const result = batchResult.parse(await socket.client.call("parlance.batch", params, { timeoutMs }));
     this.reachable = true;
-    if (homes && (start === "" || start === result.start)) this.homesTold = version;
+    if (start === "" || start === result.start) news?.told();
     this.heard(result.start);
+    if (result.readBuffer) this.fit(result.readBuffer);
     this.settle(load.answers, result);
     return result;
+  }
+
+  /** Kamailio hangs up on whatever exceeds its read buffer. */
+  private fit(readBuffer: number): void {
+    const most = Math.min(this.ports.maxCallBytes, readBuffer - HTTP_HEAD_BYTES);
+    if (most === this.mostCallBytes) return;
+    this.mostCallBytes = most;
+    for (const { queue } of this.shards) queue.limit(most);
+    this.ports.onReadBuffer(readBuffer, most);
   }
 
   private settle(answers: readonly PendingAnswer[], result: BatchResult): void {

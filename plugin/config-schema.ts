@@ -47,6 +47,9 @@ const edge = z.strictObject({
   "max-call": size("12kB", "1MB").default(120_000),
 });
 
+/** Of a call, around the one reply in it. */
+export const AROUND_REPLY_BYTES = 4_000;
+
 /** Every key there is; any other is an error. */
 export const configSchema = z
   .strictObject({
@@ -92,7 +95,7 @@ export const configSchema = z
   .check((context) => {
     const { chat, link } = context.value;
     for (const { name, "max-call": maxCall } of link.edges) {
-      if (chat["max-reply"] + 4_000 <= maxCall) continue;
+      if (chat["max-reply"] + AROUND_REPLY_BYTES <= maxCall) continue;
       const message = `must be 4 kB below max-call of ${name} (${maxCall} bytes), or its replies never arrive`;
       context.issues.push({ code: "custom", message, path: ["chat", "max-reply"], input: chat["max-reply"] });
     }

@@ -43,6 +43,16 @@ export function makeEdge(
     maySpeak,
     onError,
     wayIn: new WayIn({ clock, reconnect, onChange }),
+    onReadBuffer: (tcpRdBufSize, most) =>
+      most < maxCallBytes
+        ? log.warn(
+            { edge: name, tcpRdBufSize, maxCall: maxCallBytes, uses: most },
+            "max-call does not fit into Kamailio's tcp_rd_buf_size: smaller calls, shorter histories and messages",
+          )
+        : log.info(
+            { edge: name, tcpRdBufSize, maxCall: maxCallBytes },
+            "max-call fits into tcp_rd_buf_size again",
+          ),
     onLeftOut: (leftOut) => {
       metrics.errors.inc({ what: "handing over to Kamailio" });
       log.error({ edge: name, ...leftOut }, "Kamailio does not take this: left out");

@@ -28,6 +28,7 @@ import { RedisTransport } from "../src/store/redis/redis-transport.ts";
 import { createMetrics, type Logger } from "../src/telemetry.ts";
 import { formatCategoryUri } from "../src/xccos/uri.ts";
 import type { Config } from "./config.ts";
+import { AROUND_REPLY_BYTES } from "./config-schema.ts";
 import { nowAndThen } from "./now-and-then.ts";
 import { makeEdge } from "./wire-edge.ts";
 
@@ -82,6 +83,12 @@ export async function startNode(config: Config, log: Logger, onLost: (why: strin
   const maySpeak = () => lease.held;
   const edges = new Map<string, EdgeLink>();
   const sender = new InfoSender(edges);
+  /** Of a message or reply: the settings, or less while an edge cannot read as much in one go. */
+  const maxReplyBytes = () =>
+    Math.min(
+      config.chat["max-reply"],
+      ...[...edges.values()].map(({ mostCallBytes }) => mostCallBytes - AROUND_REPLY_BYTES),
+    );
 
   // The core
   const envids = new Envids();
@@ -91,7 +98,7 @@ export async function startNode(config: Config, log: Logger, onLost: (why: strin
     sender,
     envids,
     sessionsIn: (roomId) => fanout.sessionsIn(roomId),
-    maxBytes: Math.min(config.chat["max-reply"] - 2_000, MAX_DATAGRAM_BODY_BYTES),
+    maxBytes: () => Math.min(maxReplyBytes() - 2_000, MAX_DATAGRAM_BODY_BYTES),
   });
   const participantUpdateLimit = config.chat["participant-update-limit"];
   const rosters: Rosters = new Rosters({ presence, bus, notices, participantUpdateLimit, onError });
@@ -112,7 +119,7 @@ export async function startNode(config: Config, log: Logger, onLost: (why: strin
       searchLimit: config.chat["search-limit"],
       defaultChatHistory: config.chat["default-chat-history"],
       maxChatHistory: 500,
-      maxReplyBytes: config.chat["max-reply"],
+      maxReplyBytes,
     },
     pool: {
       domain: config.domain,

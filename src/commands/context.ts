@@ -15,7 +15,7 @@ export interface ChatLimits extends MessageLimits {
   /** Messages in one history reply, whatever the client asks for. */
   readonly maxChatHistory: number;
   /** Bytes of one message or reply as it travels; history drops its oldest messages, lists their last rooms. */
-  readonly maxReplyBytes: number;
+  readonly maxReplyBytes: () => number;
 }
 
 /** What this pool says of itself. */
@@ -53,8 +53,8 @@ export interface Context {
 
 /** Bytes of a reply that can still reach this client, as it travels. */
 export function mostReplyBytes({ session, services }: Context): number {
-  const { maxReplyBytes } = services.limits;
-  return session.flow.transport === "udp" ? Math.min(maxReplyBytes, MAX_DATAGRAM_BODY_BYTES) : maxReplyBytes;
+  const most = services.limits.maxReplyBytes();
+  return session.flow.transport === "udp" ? Math.min(most, MAX_DATAGRAM_BODY_BYTES) : most;
 }
 
 /** What a command answers: the content of `<data>`. `turn` keeps the reply in line with that room's messages. */

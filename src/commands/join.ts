@@ -1,6 +1,7 @@
 import { ChatError, type ChatErrorCode } from "../chat/errors.ts";
 import { refusal } from "../chat/role.ts";
 import type { Room } from "../chat/room.ts";
+import type { Participant } from "../ports.ts";
 import type { Command } from "../xccos/command.ts";
 import { joinData, partData } from "../xccos/reply.ts";
 import { travellingBytes } from "../xccos/travelling.ts";
@@ -72,7 +73,7 @@ export async function enterRooms(
 }
 
 /**
- * The joiner always stands in the list himself, alone when the room is too large for a roster. Many rooms are told in several
+ * The joiner always stands in the list himself, alone when the room is too large for a roster or the roster for a reply. Many rooms are told in several
  * replies: each client treats each by itself.
  */
 async function describe(
@@ -82,12 +83,17 @@ async function describe(
 ): Promise<CommandResult> {
   const { session, services } = context;
   const rosters = await services.rosters.participants(rooms.map(({ id }) => id));
+  const most = mostReplyBytes(context) - AROUND_ROOMS_BYTES;
   const described = rooms.map((room) => {
     const mask = session.rooms.get(room.id)?.mask ?? 0;
     const self = { user: session.user.uri, name: session.user.displayName, mask };
-    const participants = rosters.get(room.id) ?? [self];
-    const members = participants.map((one) => ({ uri: one.user, displayName: one.name, mask: one.mask }));
-    return { ...wireRoom(room), members };
+    const withRoster = (participants: readonly Participant[]) => ({
+      ...wireRoom(room),
+      members: participants.map((one) => ({ uri: one.user, displayName: one.name, mask: one.mask })),
+    });
+    const whole = withRoster(rosters.get(room.id) ?? [self]);
+    const fits = travellingBytes(joinData({ rooms: [whole], failed: [] })) <= most;
+    return fits ? whole : withRoster([self]);
   });
   const replies: string[] = [];
   const tell = (from: number, to: number): void => {
@@ -95,7 +101,7 @@ async function describe(
       rooms: described.slice(from, to),
       failed: to === described.length ? failed : [],
     });
-    if (to - from > 1 && travellingBytes(data) > mostReplyBytes(context) - AROUND_ROOMS_BYTES) {
+    if (to - from > 1 && travellingBytes(data) > most) {
       const middle = Math.ceil((from + to) / 2);
       tell(from, middle);
       tell(middle, to);

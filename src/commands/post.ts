@@ -42,7 +42,7 @@ export async function post(
   const ref = parseRoomUri(wire.chanUri);
   if (!ref) throw new ChatError("ROOM_NOT_FOUND");
   const rtf = wire.rtf ?? null;
-  if (isTooLong(wire.chat, rtf, services.limits) || cannotTravel(wire, services.limits.maxReplyBytes)) {
+  if (isTooLong(wire.chat, rtf, services.limits) || cannotTravel(wire, services.limits.maxReplyBytes())) {
     await entitledRoom(ref, context); // an outsider learns nothing of the room from a long text
     throw new ChatError("MESSAGE_TOO_LONG");
   }

@@ -33,7 +33,7 @@ interface NoticePorts {
   readonly envids: Envids;
   readonly sessionsIn: (roomId: number) => ReadonlySet<Session>;
   /** Bytes of one notice as it travels. */
-  readonly maxBytes: number;
+  readonly maxBytes: () => number;
 }
 
 /** `ntc:join` and `ntc:part`, gathered: a thousand sign-ins in a second are one notice to each receiver, not a thousand. */
@@ -147,7 +147,7 @@ export class RosterNotices {
   ): string[] {
     const notices = encodeNotices(roomIds, pending, receiver);
     if (notices === "") return [];
-    if (roomIds.length > 1 && travellingBytes(notices) > this.ports.maxBytes) {
+    if (roomIds.length > 1 && travellingBytes(notices) > this.ports.maxBytes()) {
       const middle = Math.ceil(roomIds.length / 2);
       const halves = [roomIds.slice(0, middle), roomIds.slice(middle)];
       return halves.flatMap((half) => this.encode(half, pending, receiver));

@@ -26,7 +26,7 @@ function lab() {
     },
     envids: new Envids(),
     sessionsIn: () => present,
-    maxBytes: 90_000,
+    maxBytes: () => 90_000,
   });
   return {
     notices,

@@ -31,8 +31,13 @@ after(() => Promise.all(links.map((link) => link.stop())));
 async function linkTo(mood: Mood) {
   const now = { ms: 0 };
   const took = { calls: 0, tried: 0, answers: [] as number[], byDialog: new Map<string, string[]>() };
-  const said = { leftOut: [] as LeftOut[], errors: [] as string[], unservable: [] as string[] };
-  const life = { start: "a", mood };
+  const said = {
+    leftOut: [] as LeftOut[],
+    errors: [] as string[],
+    unservable: [] as string[],
+    sizes: [] as number[],
+  };
+  const life: { start: string; mood: Mood; readBuffer?: number } = { start: "a", mood };
   /** Call-IDs by reference: all that were ever sent, and those that were taken. */
   const sent = new Map<number, string>();
   const known = new Map<number, string>();
@@ -56,17 +61,10 @@ async function linkTo(mood: Mood) {
           if (known.has(reference)) took.byDialog.set(callId, [...(took.byDialog.get(callId) ?? []), body]);
           else unknown.push(reference);
         }
-      return {
-        edge: "edge1",
-        start: life.start,
-        answered: 0,
-        gone: [],
-        sent: 0,
-        dead: [],
-        unknown,
-        age: 60,
-        nodes: 1,
-      };
+      const { start, readBuffer } = life;
+      const more = readBuffer === undefined ? {} : { readBuffer };
+      const nothing = { answered: 0, gone: [], sent: 0, dead: [] };
+      return { edge: "edge1", start, ...nothing, unknown, age: 60, nodes: 1, ...more };
     },
     close() {},
   };
@@ -82,6 +80,7 @@ async function linkTo(mood: Mood) {
     onDead: () => {},
     onOverflow: (dialogs) => said.unservable.push(...dialogs.map(({ state }) => state.callId)),
     onError: (error) => said.errors.push(String(error)),
+    onReadBuffer: (_, most) => said.sizes.push(most),
     onLeftOut: (leftOut) => said.leftOut.push(leftOut),
     wayIn: new WayIn({ clock, reconnect: () => {}, onChange: () => {} }),
   });
@@ -259,4 +258,19 @@ test("a dialog's names are told once, and again when Kamailio has forgotten them
   link.send("three", dialogs, 1);
   await everythingIs(link);
   assert.deepEqual(new Set(arrived(took, 150)), new Set(["one,two,three"]));
+});
+
+test("calls stay below Kamailio's read buffer when it is smaller than max-call, and grow again with it", async () => {
+  const sizes: number[] = [];
+  const { link, said, life } = await linkTo((call) => void sizes.push(JSON.stringify(call).length));
+  life.readBuffer = 16_384;
+  await until("it is known", () => link.mostCallBytes < 16_384);
+  const dialogs = people(200);
+  sizes.length = 0;
+  for (let index = 0; index < 5; index++) link.send(`${index}${"x".repeat(3_000)}`, dialogs, 1);
+  await everythingIs(link);
+  assert.ok(sizes.length > 10 && Math.max(...sizes) < 16_384, `${Math.max(...sizes)} bytes`);
+  life.readBuffer = 131_072;
+  await until("it is known", () => link.mostCallBytes === 120_000);
+  assert.deepEqual(said.sizes, [15_384, 120_000], "said once each");
 });
