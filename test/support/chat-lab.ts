@@ -61,7 +61,7 @@ export function dialogRequest(
 
 export async function startChatLab(
   names: readonly string[],
-  edgeOptions: Pick<LabEdgeOptions, "peers" | "moreUdp"> = {},
+  edgeOptions: Pick<LabEdgeOptions, "peers" | "moreUdp" | "defines"> = {},
 ): Promise<ChatLab> {
   const dir = await mkdtemp(join(tmpdir(), "parlance-"));
   const database = await startMariadb(dir);

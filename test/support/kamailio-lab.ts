@@ -40,6 +40,8 @@ export interface LabEdgeOptions {
   readonly peers?: readonly string[];
   /** Further addresses on which it listens by UDP, on the port of the first. */
   readonly moreUdp?: readonly string[];
+  /** Settings of parlance.cfg, as on the command line: `NAME=VALUE`. */
+  readonly defines?: readonly string[];
 }
 
 export function waitForTcp(host: string, port: number, timeoutMs = 10_000): Promise<true> {
@@ -101,6 +103,7 @@ export async function startEdge(options: LabEdgeOptions): Promise<LabEdge> {
     privateMemoryMb: 16,
   });
   for (const address of options.moreUdp ?? []) argv.push("-l", `udp:${address}:${tcpPort}`);
+  for (const define of options.defines ?? []) argv.push("-A", define);
   let server: LabProcess | undefined;
   const edge: LabEdge = {
     host,
