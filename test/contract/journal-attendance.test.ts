@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
+import { createConnection } from "mysql2/promise";
 import { ChatError } from "../../src/chat/errors.ts";
 import type { Room } from "../../src/chat/room.ts";
 import { STALE } from "../../src/ports.ts";
@@ -263,4 +264,29 @@ test("post keys stay a day beyond their dialog and go with the sweep after that"
   await own.sweep();
   assert.equal((await keys()).length, 0);
   assert.equal((await own.messages.latest(room.id, 10, 10)).length, 1, "messages stay");
+});
+
+test("entering very many rooms at once waits for none that is not among them", async () => {
+  const { alice, rooms } = await newScene(stores, 2_000);
+  const by = recorder(alice);
+  await journal.open(dialogRecord(by, me));
+  const entered = rooms.filter((_, index) => index % 2 === 0 || index < 400);
+  const others = ids(rooms.filter((room) => !entered.includes(room)));
+  const waits = async () => {
+    const [row] = await stores.database.rows<{ Value: string }>(
+      "SHOW GLOBAL STATUS LIKE 'Innodb_row_lock_waits'",
+    );
+    return Number(row?.Value);
+  };
+  const holder = await createConnection({ uri: lab.url });
+  try {
+    await holder.beginTransaction();
+    await holder.query("SELECT id FROM room FORCE INDEX (PRIMARY) WHERE id IN (?) FOR UPDATE", [others]);
+    const before = await waits();
+    const answers = await journal.join(by, entering(entered));
+    assert.deepEqual([entered.length, new Set(answers)], [1_200, new Set([0])]);
+    assert.equal((await waits()) - before, 0);
+  } finally {
+    holder.destroy();
+  }
 });

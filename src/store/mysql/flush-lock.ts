@@ -2,7 +2,7 @@ import type { Aor } from "../../chat/user.ts";
 import { type FlushContext, type FlushState, newFlushState, postKey } from "./flush-state.ts";
 import type { JournalConnection } from "./journal-connection.ts";
 import { type Entry, roomsOf, tokensOf } from "./journal-entry.ts";
-import { bytes, int, text } from "./sql-values.ts";
+import { bytes, idLists, int, text } from "./sql-values.ts";
 
 /** This life of the node has a successor: it must not write any more. */
 export class SupersededError extends Error {
@@ -72,8 +72,16 @@ function askRooms(
   named: boolean,
   ask: Ask,
 ): void {
-  if (ids.size === 0) return;
-  const list = [...ids].map(int).join(",");
+  for (const list of idLists(ids)) askListedRooms(state, list, context, named, ask);
+}
+
+function askListedRooms(
+  state: FlushState,
+  list: string,
+  context: FlushContext,
+  named: boolean,
+  ask: Ask,
+): void {
   const columns = `id, access_version, last_number, last_event${named ? ", domain, guid, name" : ""}`;
   // FORCE INDEX: a scan of a small table would wait for rooms that are none of ours.
   ask(

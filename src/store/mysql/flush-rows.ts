@@ -1,6 +1,6 @@
 import type { DialogRecord } from "../../ports.ts";
 import type { FlushContext, FlushState, FlushWrites, RoomState } from "./flush-state.ts";
-import { bytes, endpointKey, insertRows, int, MAX_STATEMENT_CHARS, text } from "./sql-values.ts";
+import { bytes, endpointKey, idLists, insertRows, int, MAX_STATEMENT_CHARS, text } from "./sql-values.ts";
 
 /** Post keys and remembered rooms outlive their dialog by this. */
 const KEPT_MS = 24 * 3_600_000;
@@ -53,8 +53,8 @@ function roomUpdates(rooms: Iterable<RoomState>): string[] {
     if (list) list.push(id);
     else alike.set(change, [id]);
   }
-  return [...alike].map(
-    ([change, list]) => `UPDATE room FORCE INDEX (PRIMARY) SET ${change} WHERE id IN (${list.join(",")})`,
+  return [...alike].flatMap(([change, ids]) =>
+    idLists(ids).map((list) => `UPDATE room FORCE INDEX (PRIMARY) SET ${change} WHERE id IN (${list})`),
   );
 }
 

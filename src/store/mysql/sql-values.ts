@@ -50,3 +50,18 @@ export function insertRows(head: string, rows: readonly string[], tail = ""): st
 
 /** Characters: at most three bytes each in UTF-8, so 3 MiB. */
 export const MAX_STATEMENT_CHARS = 1_000_000;
+
+/**
+ * MariaDB makes a table of a list of 1,000 and more (in_predicate_conversion_threshold), and may then lock every row there is, in any
+ * order.
+ */
+const MAX_LISTED = 900;
+
+/** What stands between the parentheses of `id IN (…)`, in rising order; several lists when there are very many. */
+export function idLists(ids: Iterable<number>): string[] {
+  const sorted = [...ids].sort((a, b) => a - b).map(int);
+  const lists: string[] = [];
+  for (let at = 0; at < sorted.length; at += MAX_LISTED)
+    lists.push(sorted.slice(at, at + MAX_LISTED).join(","));
+  return lists;
+}
