@@ -153,10 +153,15 @@ export class LeanClient {
 
   /** @returns the SIP status: 200 = stored */
   async post(room: string, text: string): Promise<number> {
+    return (await this.postFor(room, text, this.envid++)).status;
+  }
+
+  /** @returns the SIP answer, its head included; the same envid again is the same post again */
+  postFor(room: string, text: string, envid: number): Promise<Answer> {
     const body =
-      `<xccos ver="1" envid="${this.envid++}" xmlns="urn:parlano:xml:ns:xccos"><grpchat id="grpchat" seqid="1" chanUri="${room}" ` +
+      `<xccos ver="1" envid="${envid}" xmlns="urn:parlano:xml:ns:xccos"><grpchat id="grpchat" seqid="1" chanUri="${room}" ` +
       `author="${this.options.user.address}" ts="2026-01-01T00:00:00Z"><chat>${text}</chat></grpchat></xccos>`;
-    return (await this.info(body)).status;
+    return this.info(body);
   }
 
   end(): void {

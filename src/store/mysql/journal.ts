@@ -107,7 +107,8 @@ export class MysqlJournal implements Journal {
       const nowMs = performance.now();
       if (this.#superseded) return reject(new SupersededError(this.#options.incarnation));
       if (this.#closed) return reject(new ChatError("STORE_DOWN"));
-      if (this.#queue.isFull(nowMs)) return reject(new ChatError("OVERLOADED"));
+      const begin = "post" in work ? work.post.startBeforeMs - this.#nowMs() : undefined;
+      if (this.#queue.isFull(nowMs, begin)) return reject(new ChatError("OVERLOADED"));
       this.#queue.add({ ...work, kind, queuedAtMs: nowMs, resolve, reject } as unknown as Entry); // kind, work and resolve belong together by K
       // A microtask later, so that what is asked for in one go shares the first transaction too.
       this.#running ??= Promise.resolve().then(() => this.#run());
