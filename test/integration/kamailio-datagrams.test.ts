@@ -86,6 +86,8 @@ describe("chat requests and copies as datagrams", () => {
       assert.deepEqual([result.sent, result.dead], [1, []]);
       const info = await phone.request("INFO");
       assert.deepEqual([info.body.toString(), info.headers.get("cseq")], ["hello", "7 INFO"]);
+      const again = await phone.request("INFO"); // RFC 3261 §17.1.2.2: until it is answered
+      assert.deepEqual([again.headers.get("via"), again.start], [info.headers.get("via"), info.start]);
       phone.answer(info, "200 OK");
     });
 
