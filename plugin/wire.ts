@@ -6,8 +6,10 @@ import { NotificationServer } from "../kamailio/jsonrpc/server.ts";
 import { Attendance } from "../src/attendance.ts";
 import { ChatError } from "../src/chat/errors.ts";
 import type { Services } from "../src/commands/context.ts";
+import { wireRoom } from "../src/commands/wire-room.ts";
 import { Envids } from "../src/delivery/envids.ts";
 import { Fanout } from "../src/delivery/fanout.ts";
+import { Invitations } from "../src/delivery/invitations.ts";
 import { RosterNotices } from "../src/delivery/roster-notices.ts";
 import { Rosters } from "../src/delivery/rosters.ts";
 import { createHttpServer } from "../src/http/server.ts";
@@ -103,11 +105,23 @@ export async function startNode(config: Config, log: Logger, onLost: (why: strin
   const participantUpdateLimit = config.chat["participant-update-limit"];
   const rosters: Rosters = new Rosters({ presence, bus, notices, participantUpdateLimit, onError });
   const attendance = new Attendance({ sessions, journal, dialogs, rooms, fanout, rosters, bus, clock });
+  const invitations = new Invitations({
+    store: stores.invitations,
+    users: stores.users,
+    rooms,
+    sessions: { ofUser: (userId) => sessions.ofUser(userId) },
+    sender,
+    envids,
+    domain: config.domain,
+    describe: wireRoom,
+  });
   const services: Services = {
     rooms,
     messages,
     dialogs,
     journal,
+    preferences: stores.preferences,
+    invitations,
     attendance,
     fanout,
     rosters,
@@ -218,6 +232,7 @@ export async function startNode(config: Config, log: Logger, onLost: (why: strin
     progress: stores.progress,
     rooms,
     users: stores.users,
+    invitations,
     takeover,
     lease,
     bus,

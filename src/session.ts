@@ -48,6 +48,8 @@ export class Session implements OutgoingDialog, Recorder {
   /** COMPAT(SIPE, 1.25): it cannot tell history from live text and would show a message twice that comes both ways. */
   isSipe = false;
   ended = false;
+  /** The highest number of an invitation this client has been told of. */
+  invitedUpTo = 0;
   readonly rooms = new Map<number, JoinedHere>();
 
   private cseq: number;

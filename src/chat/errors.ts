@@ -31,6 +31,12 @@ export const CHAT_ERRORS = {
   WRONG_AUTHOR: { status: 403, code: 403, name: "ERROR_PERMISSION", text: "The author is not you" },
   ROOM_NOT_FOUND: { status: 404, code: 404, name: "ERROR_NO_SUCH_NODE", text: "There is no such room" },
   ROOM_DISABLED: { status: 410, code: 410, name: "ERROR_NODE_DISABLED", text: "The room is disabled" },
+  DATA_COLLISION: {
+    status: 409,
+    code: 409,
+    name: "ERROR_DATA_COLLISION",
+    text: "It has been changed meanwhile: fetch it again first",
+  },
   MESSAGE_TOO_LONG: { status: 413, code: 413, name: "ERROR_LIMIT_EXCEEDED", text: "The message is too long" },
   LIMIT_EXCEEDED: {
     status: 413,

@@ -1,10 +1,12 @@
 import type { Attendance } from "../attendance.ts";
 import type { MessageLimits } from "../chat/message.ts";
 import type { Fanout } from "../delivery/fanout.ts";
+import type { Invitations } from "../delivery/invitations.ts";
 import type { Rosters } from "../delivery/rosters.ts";
 import type { Clock, DialogStore, Journal, MessageStore, RoomStore } from "../ports.ts";
 import type { Session } from "../session.ts";
 import { MAX_DATAGRAM_BODY_BYTES } from "../sip/dialog.ts";
+import type { PreferenceStore } from "../user-ports.ts";
 
 /** Lync's settings, with our units in the names. */
 export interface ChatLimits extends MessageLimits {
@@ -35,6 +37,8 @@ export interface Services {
   readonly messages: MessageStore;
   readonly dialogs: DialogStore;
   readonly journal: Journal;
+  readonly preferences: PreferenceStore;
+  readonly invitations: Invitations;
   readonly attendance: Attendance;
   readonly fanout: Fanout;
   readonly rosters: Rosters;

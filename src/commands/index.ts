@@ -3,9 +3,11 @@ import type { Command } from "../xccos/command.ts";
 import { encodeReply } from "../xccos/reply.ts";
 import type { CommandResult, Context } from "./context.ts";
 import { history } from "./history.ts";
+import { invitations } from "./invitations.ts";
 import { bjoin, join, part } from "./join.ts";
+import { getPreference, setPreference } from "./preferences.ts";
 import { associations, search } from "./rooms.ts";
-import { invitations, requri, serverInfo } from "./server.ts";
+import { requri, serverInfo } from "./server.ts";
 
 /** Who may send a command at all; rights in a room are `chat/role.ts`'s and apply inside. */
 type Needs = "enabled user";
@@ -15,10 +17,6 @@ interface Entry<K extends Kind> {
   readonly needs: Needs;
   readonly handler: (command: Extract<Command, { kind: K }>, context: Context) => Promise<CommandResult>;
 }
-
-const notYet = async (): Promise<CommandResult> => {
-  throw new ChatError("NOT_SUPPORTED");
-};
 
 /** The protocol's map: command to handler. What is not here is answered 501. */
 const COMMANDS: { readonly [K in Kind]: Entry<K> } = {
@@ -33,9 +31,9 @@ const COMMANDS: { readonly [K in Kind]: Entry<K> } = {
   },
   part: { needs: "enabled user", handler: part },
   bccontext: { needs: "enabled user", handler: history },
-  getinv: { needs: "enabled user", handler: () => invitations() },
-  getpref: { needs: "enabled user", handler: notYet },
-  setpref: { needs: "enabled user", handler: notYet },
+  getinv: { needs: "enabled user", handler: invitations },
+  getpref: { needs: "enabled user", handler: getPreference },
+  setpref: { needs: "enabled user", handler: setPreference },
 };
 
 /** The replies to one command, each for an envelope of its own. `turn` is the room they belong to, 0 for none. */

@@ -23,8 +23,3 @@ export async function serverInfo({ services }: Context): Promise<CommandResult> 
     }),
   };
 }
-
-/** `cmd:getinv`: none are made yet, so there are none to fetch. */
-export async function invitations(): Promise<CommandResult> {
-  return { data: "" };
-}

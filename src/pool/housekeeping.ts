@@ -1,6 +1,7 @@
 import { setTimeout as pause } from "node:timers/promises";
 import type { Attendance } from "../attendance.ts";
 import type { Fanout } from "../delivery/fanout.ts";
+import type { Invitations } from "../delivery/invitations.ts";
 import type { Clock, NodeBus, ProgressStore, RoomStore, UserStore } from "../ports.ts";
 import type { Sessions } from "../sessions.ts";
 import type { LeaseKeeper } from "./lease-keeper.ts";
@@ -16,6 +17,7 @@ const CATCH_UP_MS = { withoutBus: 1_500, withBus: 10_000 };
 /** Others come back to the bus later than this node: what they say until then reaches nobody. */
 const BUS_SETTLES_MS = 15_000;
 const REVIEW_MS = 2_000;
+const INVITATIONS_LOOK_MS = 1_000;
 const ROOMS_PER_REVIEW = 1_000;
 /** How long a second's copies may take to leave before their progress is saved. */
 const SENDING_LOOK_MS = 20;
@@ -29,6 +31,7 @@ interface HousekeepingPorts {
   readonly progress: ProgressStore;
   readonly rooms: RoomStore;
   readonly users: UserStore;
+  readonly invitations: Invitations;
   readonly takeover: Takeover;
   readonly lease: LeaseKeeper;
   readonly bus: NodeBus;
@@ -68,6 +71,7 @@ export class Housekeeping {
     this.every(SWEEP_MS, "ending sessions", () => this.endSessions());
     this.every(1_000, "saving progress", () => this.saveProgress());
     this.every(TAKEOVER_LOOK_MS, "looking for dead nodes", () => takeover.look());
+    this.every(INVITATIONS_LOOK_MS, "looking for invitations", () => this.ports.invitations.look());
     this.every(REVIEW_MS, "reviewing rights", () => this.review());
     this.every(REVIEW_MS, "reviewing policies", () => this.endForbidden());
     this.every(CLEAN_UP_MS, "cleaning up", async () => void (await this.ports.cleanUp()));

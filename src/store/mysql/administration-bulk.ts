@@ -4,6 +4,7 @@ import { AdministrationError } from "./administration-error.ts";
 import { type NewUser, userUri } from "./administration-people.ts";
 import type { NewRoom, Role } from "./administration-rooms.ts";
 import { type Database, ids, type Value } from "./database.ts";
+import { inviteMembers } from "./invitations.ts";
 import { displayNameOf } from "./user-store.ts";
 
 /** Rows in one statement. */
@@ -60,6 +61,11 @@ export function bulkAdministration(database: Database, servedDomain: string) {
             "INSERT INTO room_role (room_id, principal_id, role) VALUES ? ON DUPLICATE KEY UPDATE role = room_role.role",
             [chunk.map(({ roomId, principalId, role }) => [roomId, principalId, role])],
           );
+          const principals = chunk.flatMap(({ role, principalId }) =>
+            role === "member" ? [principalId] : [],
+          );
+          if (principals.length > 0)
+            await inviteMembers(queries, { rooms: roomIds }, [...new Set(principals)]);
         });
       }
     },

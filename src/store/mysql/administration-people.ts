@@ -1,6 +1,7 @@
 import { AdministrationError } from "./administration-error.ts";
 import type { Database, Queries } from "./database.ts";
-import { displayNameOf, GLOBAL_POLICY } from "./user-store.ts";
+import { inviteMembers, withdrawInvitations } from "./invitations.ts";
+import { displayNameOf, domainOf, GLOBAL_POLICY } from "./user-store.ts";
 
 export interface NewUser {
   /** `sip:alice@example.com`; stored in lower case. */
@@ -36,7 +37,15 @@ export function peopleAdministration(database: Database) {
           await queries.change("UPDATE principal SET email = ? WHERE uri = ?", [email, address]);
         if (enabled !== undefined)
           await queries.change("UPDATE principal SET enabled = ? WHERE uri = ?", [policy(enabled), address]);
-        return principalId(queries, address);
+        const id = await principalId(queries, address);
+        const domains = await queries.rows<{ id: number }>(
+          "SELECT id FROM principal WHERE uri = ? AND kind = 'domain'",
+          [domainOf(address)],
+        );
+        // Rooms may have the whole domain as their member.
+        const through = domains.map((domain) => domain.id);
+        if (through.length > 0) await inviteMembers(queries, { users: [id] }, through);
+        return id;
       });
     },
 
@@ -71,6 +80,7 @@ export function peopleAdministration(database: Database) {
             "INSERT INTO affiliation (user_id, group_id) VALUES (?, ?) ON DUPLICATE KEY UPDATE user_id = affiliation.user_id",
             [user, group],
           );
+          await inviteMembers(queries, { users: [user] }, [group]);
         }
       });
     },
@@ -79,10 +89,9 @@ export function peopleAdministration(database: Database) {
     async removeFromGroup(groupUri: string, uri: string): Promise<void> {
       await database.transaction(async (queries) => {
         const group = await principalId(queries, groupUri);
-        await queries.change("DELETE FROM affiliation WHERE user_id = ? AND group_id = ?", [
-          await principalId(queries, uri),
-          group,
-        ]);
+        const user = await principalId(queries, uri);
+        await queries.change("DELETE FROM affiliation WHERE user_id = ? AND group_id = ?", [user, group]);
+        await withdrawInvitations(queries, { users: [user] });
       });
     },
   };

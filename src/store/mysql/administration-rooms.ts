@@ -3,6 +3,7 @@ import type { Privacy, Room, RoomType } from "../../chat/room.ts";
 import { AdministrationError } from "./administration-error.ts";
 import { domainName, principalId } from "./administration-people.ts";
 import type { Database, Queries } from "./database.ts";
+import { inviteMembers, withdrawInvitations } from "./invitations.ts";
 import { readAccess } from "./room-access.ts";
 import { ROOM_COLUMNS, type RoomRow, roomOf } from "./room-rows.ts";
 import { principalsAround } from "./user-store.ts";
@@ -123,15 +124,19 @@ export function roomAdministration(database: Database, servedDomain: string) {
           "INSERT INTO room_role (room_id, principal_id, role) VALUES (?, ?, ?) ON DUPLICATE KEY UPDATE role = room_role.role",
           [room.id, principal, role],
         );
+        if (role === "member") await inviteMembers(queries, { rooms: [room.id] }, [principal]);
       }),
 
     removeRole: (name: RoomName, uri: string, role: Role): Promise<Room> =>
       changeRoom(name, async (queries, { id }) => {
+        const principal = await principalId(queries, uri);
         await queries.change("DELETE FROM room_role WHERE room_id = ? AND principal_id = ? AND role = ?", [
           id,
-          await principalId(queries, uri),
+          principal,
           role,
         ]);
+        const users = uri.toLowerCase().startsWith("sip:") ? { users: [principal] } : {};
+        if (role === "member") await withdrawInvitations(queries, { rooms: [id], ...users });
       }),
 
     /** The room, its roles and its messages are gone for good; what the archive recorded stays there. */
@@ -140,6 +145,8 @@ export function roomAdministration(database: Database, servedDomain: string) {
       await database.transaction(async (queries) => {
         await queries.change("DELETE FROM room WHERE id = ?", [id]);
         await queries.change("DELETE FROM room_role WHERE room_id = ?", [id]);
+        await queries.change("DELETE FROM invitation WHERE room_id = ?", [id]);
+        await queries.change("DELETE FROM read_mark WHERE room_id = ?", [id]);
       });
       // No post can come any more: the rest may take its time.
       while (

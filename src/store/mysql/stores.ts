@@ -4,10 +4,12 @@ import type { Incarnation } from "../../sip/dialog.ts";
 import { openAdministration } from "./administration.ts";
 import { Database } from "./database.ts";
 import { MysqlDialogStore } from "./dialog-store.ts";
+import { MysqlInvitationStore } from "./invitation-store.ts";
 import { MysqlJournal } from "./journal.ts";
 import { MysqlLeaseStore } from "./lease-store.ts";
 import { MysqlMessageStore } from "./message-store.ts";
 import { requireSchema } from "./migrate.ts";
+import { MysqlPreferenceStore } from "./preference-store.ts";
 import { MysqlProgressStore } from "./progress-store.ts";
 import { MysqlRoomStore } from "./room-store.ts";
 import { sweep } from "./sweep.ts";
@@ -50,6 +52,8 @@ export async function openStores(options: StoresOptions) {
       dialogs: new MysqlDialogStore(database),
       leases: new MysqlLeaseStore(database),
       progress: new MysqlProgressStore(database),
+      preferences: new MysqlPreferenceStore(database),
+      invitations: new MysqlInvitationStore(database),
       administration,
       /** A GUID that was made with the database: another one means that what a client keeps is of another store. */
       storeId: await storeId(database),

@@ -1,6 +1,7 @@
 import type { Aor, User } from "../../chat/user.ts";
 import type { UserStore } from "../../ports.ts";
 import { type Database, ids, type Queries } from "./database.ts";
+import { inviteMembers } from "./invitations.ts";
 
 /** Name of the row that holds the global policy: "1" lets everybody take part who has no policy of the own. */
 export const GLOBAL_POLICY = "enable-persistent-chat";
@@ -38,6 +39,11 @@ export class MysqlUserStore implements UserStore {
       [uri, displayNameOf(uri)],
     );
     const [created] = usersFrom(await readPrincipals(this.#database, "uri", [uri], [domainOf(uri)]));
+    // Rooms may have the whole domain as their member.
+    if (created)
+      await this.#database.transaction((queries) =>
+        inviteMembers(queries, { users: [created.id] }, created.principalIds),
+      );
     return created;
   }
 
