@@ -6,10 +6,8 @@ import { NotificationServer } from "../kamailio/jsonrpc/server.ts";
 import { Attendance } from "../src/attendance.ts";
 import { ChatError } from "../src/chat/errors.ts";
 import type { Services } from "../src/commands/context.ts";
-import { wireRoom } from "../src/commands/wire-room.ts";
 import { Envids } from "../src/delivery/envids.ts";
 import { Fanout } from "../src/delivery/fanout.ts";
-import { Invitations } from "../src/delivery/invitations.ts";
 import { RosterNotices } from "../src/delivery/roster-notices.ts";
 import { Rosters } from "../src/delivery/rosters.ts";
 import { createHttpServer } from "../src/http/server.ts";
@@ -33,6 +31,7 @@ import type { Config } from "./config.ts";
 import { AROUND_REPLY_BYTES } from "./config-schema.ts";
 import { nowAndThen } from "./now-and-then.ts";
 import { makeEdge } from "./wire-edge.ts";
+import { makePersonal } from "./wire-personal.ts";
 
 const clock: Clock = { nowMs: () => Date.now(), monotonicMs: () => performance.now() };
 
@@ -104,24 +103,25 @@ export async function startNode(config: Config, log: Logger, onLost: (why: strin
   });
   const participantUpdateLimit = config.chat["participant-update-limit"];
   const rosters: Rosters = new Rosters({ presence, bus, notices, participantUpdateLimit, onError });
-  const attendance = new Attendance({ sessions, journal, dialogs, rooms, fanout, rosters, bus, clock });
-  const invitations = new Invitations({
-    store: stores.invitations,
-    users: stores.users,
+  const personal = makePersonal({ stores, sessions, fanout, sender, envids, domain: config.domain });
+  const { readMarks } = personal;
+  const attendance = new Attendance({
+    sessions,
+    journal,
+    dialogs,
     rooms,
-    sessions: { ofUser: (userId) => sessions.ofUser(userId) },
-    sender,
-    envids,
-    domain: config.domain,
-    describe: wireRoom,
+    fanout,
+    rosters,
+    readMarks,
+    bus,
+    clock,
   });
   const services: Services = {
     rooms,
     messages,
     dialogs,
     journal,
-    preferences: stores.preferences,
-    invitations,
+    ...personal,
     attendance,
     fanout,
     rosters,
@@ -232,7 +232,7 @@ export async function startNode(config: Config, log: Logger, onLost: (why: strin
     progress: stores.progress,
     rooms,
     users: stores.users,
-    invitations,
+    ...personal,
     takeover,
     lease,
     bus,
@@ -279,6 +279,7 @@ export async function startNode(config: Config, log: Logger, onLost: (why: strin
     // All that was handed over has left: the successor repeats none of it. Without this it repeats the last second.
     const delivered = behindMs() === 0 ? fanout.takeProgress() : new Map<number, number>();
     await stores.progress.save(me, delivered).catch((error: unknown) => onError(error, "saving progress"));
+    await readMarks.save().catch((error: unknown) => onError(error, "saving what was read"));
     await http.close();
     await lease.release();
     await presence.stop();

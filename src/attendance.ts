@@ -2,6 +2,7 @@ import type { PartReason } from "./chat/compliance-event.ts";
 import { refusal } from "./chat/role.ts";
 import type { Room } from "./chat/room.ts";
 import type { Fanout } from "./delivery/fanout.ts";
+import type { ReadMarks } from "./delivery/read-marks.ts";
 import type { Rosters } from "./delivery/rosters.ts";
 import {
   type Clock,
@@ -24,6 +25,7 @@ interface AttendancePorts {
   readonly rooms: RoomStore;
   readonly fanout: Fanout;
   readonly rosters: Rosters;
+  readonly readMarks: ReadMarks;
   readonly bus: NodeBus;
   readonly clock: Clock;
 }
@@ -54,16 +56,20 @@ export class Attendance {
    * A dialog that a dead node left behind, with its rooms as they are today. Nothing is recorded: nobody came or went. It hears
    * its rooms as soon as `Fanout.resume` has brought it up to date.
    */
-  restore(record: DialogRecord, joined: readonly JoinedRoom[], rooms: ReadonlyMap<number, Room>): Session {
+  restore(
+    record: DialogRecord,
+    joined: readonly (JoinedRoom & { readonly entered: number })[],
+    rooms: ReadonlyMap<number, Room>,
+  ): Session {
     const nowMs = this.ports.clock.monotonicMs();
     const session = new Session(record, nowMs);
     session.takenOver(nowMs);
     session.purpose = joined.length > 0 ? "pool" : "unknown";
     this.ports.sessions.add(session);
-    for (const { roomId, mask, since } of joined) {
+    for (const { roomId, mask, since, entered } of joined) {
       const room = rooms.get(roomId);
       if (!room) continue;
-      session.rooms.set(roomId, { room, mask, since, mayPost: false });
+      session.rooms.set(roomId, { room, mask, since, entered, mayPost: false });
       this.ports.rosters.enter(session, room, mask);
     }
     return session;
@@ -90,7 +96,10 @@ export class Attendance {
     const leaving = rooms.filter((room) => session.rooms.has(room.id));
     if (leaving.length === 0) return;
     await this.ports.journal.part(session, leaving, reason);
-    for (const room of leaving) this.remove(session, room);
+    for (const room of leaving) {
+      this.ports.readMarks.left(session, room);
+      this.remove(session, room);
+    }
   }
 
   /** The dialog is over. With `remember`, a post from the same endpoint may still enter a room for it (`xccos` 3.6). */
@@ -103,6 +112,9 @@ export class Attendance {
       session.ended = false; // still on disk: the next sweep tries again
       throw error;
     }
+    if (reason === "signed-off" || reason === "expelled")
+      for (const { room } of session.rooms.values()) this.ports.readMarks.left(session, room);
+    else if (reason === "connection-lost" && session.awaySinceMs === null) this.ports.readMarks.lost(session);
     this.forget(session.token);
   }
 
@@ -110,6 +122,7 @@ export class Attendance {
   async away(session: Session): Promise<void> {
     if (session.awaySinceMs !== null || session.ended) return;
     session.awaySinceMs = this.ports.clock.nowMs();
+    this.ports.readMarks.lost(session);
     await this.ports.journal.flow(session.token, session.flow, session.awaySinceMs);
   }
 

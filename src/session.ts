@@ -26,6 +26,8 @@ export interface JoinedHere extends Omit<JoinedRoom, "roomId"> {
   readonly mayPost: boolean;
   /** The client has had the room's history in this session. */
   readonly historyShown?: boolean;
+  /** Last number of the room when the dialog entered it, where `since` has moved on with a change of home. */
+  readonly entered?: number;
 }
 
 /**

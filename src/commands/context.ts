@@ -2,6 +2,7 @@ import type { Attendance } from "../attendance.ts";
 import type { MessageLimits } from "../chat/message.ts";
 import type { Fanout } from "../delivery/fanout.ts";
 import type { Invitations } from "../delivery/invitations.ts";
+import type { ReadMarks } from "../delivery/read-marks.ts";
 import type { Rosters } from "../delivery/rosters.ts";
 import type { Clock, DialogStore, Journal, MessageStore, RoomStore } from "../ports.ts";
 import type { Session } from "../session.ts";
@@ -39,6 +40,7 @@ export interface Services {
   readonly journal: Journal;
   readonly preferences: PreferenceStore;
   readonly invitations: Invitations;
+  readonly readMarks: ReadMarks;
   readonly attendance: Attendance;
   readonly fanout: Fanout;
   readonly rosters: Rosters;

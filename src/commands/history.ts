@@ -48,5 +48,6 @@ export async function history(
     };
     await journal.read(session, room, span);
   }
+  services.readMarks.note(session.user.id, room.id, shown.at(-1)?.number ?? 0);
   return { data, turn: room.id };
 }

@@ -2,7 +2,7 @@ import { wireInvitation } from "../delivery/invitations.ts";
 import type { Command } from "../xccos/command.ts";
 import { invitationData } from "../xccos/reply.ts";
 import { travellingBytes } from "../xccos/travelling.ts";
-import type { CommandResult, Context } from "./context.ts";
+import { type CommandResult, type Context, mostReplyBytes } from "./context.ts";
 import { wireRoom } from "./wire-room.ts";
 
 /** The envelope around the invitations of a reply. */
@@ -14,8 +14,9 @@ const AROUND_INVITATIONS_BYTES = 2_000;
  */
 export async function invitations(
   command: Extract<Command, { kind: "getinv" }>,
-  { session, services }: Context,
+  context: Context,
 ): Promise<CommandResult> {
+  const { session, services } = context;
   const { limits, pool, rosters } = services;
   const found = await services.invitations.after(session, command.after, limits.searchLimit);
   const counts = await rosters.counts(found.map(({ room }) => room.id));
@@ -25,7 +26,7 @@ export async function invitations(
     const described = { ...wireRoom(room), participants: counts.get(room.id) ?? 0 };
     const block = invitationData([{ room: described, invitation: wireInvitation(invitation, pool.domain) }]);
     bytes += travellingBytes(block);
-    if (bytes > limits.maxReplyBytes - AROUND_INVITATIONS_BYTES) break;
+    if (bytes > mostReplyBytes(context) - AROUND_INVITATIONS_BYTES) break;
     data += block;
     session.invitedUpTo = Math.max(session.invitedUpTo, invitation.number);
   }

@@ -83,12 +83,14 @@ async function describe(
 ): Promise<CommandResult> {
   const { session, services } = context;
   const rosters = await services.rosters.participants(rooms.map(({ id }) => id));
+  const unread = await services.readMarks.unread(session.user.id, rooms);
   const most = mostReplyBytes(context) - AROUND_ROOMS_BYTES;
   const described = rooms.map((room) => {
     const mask = session.rooms.get(room.id)?.mask ?? 0;
     const self = { user: session.user.uri, name: session.user.displayName, mask };
     const withRoster = (participants: readonly Participant[]) => ({
       ...wireRoom(room),
+      unread: unread.get(room.id),
       members: participants.map((one) => ({ uri: one.user, displayName: one.name, mask: one.mask })),
     });
     const whole = withRoster(rosters.get(room.id) ?? [self]);

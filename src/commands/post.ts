@@ -62,6 +62,7 @@ export async function post(
       distrust(ref, context);
       continue;
     }
+    services.readMarks.note(session.user.id, room.id, stored.number);
     return { room, message: stored, repeated: stored.repeated };
   }
   throw new ChatError("OVERLOADED");

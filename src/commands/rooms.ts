@@ -52,7 +52,11 @@ export async function associations(
 ): Promise<CommandResult> {
   const role = command.type === "MANAGER" ? "manager" : "member";
   const limit = atMost(command.maxResults, context);
-  return list(await context.services.rooms.associations(role, context.session.user, limit), context);
+  const { session, services } = context;
+  const rooms = await services.rooms.associations(role, session.user, limit);
+  // A manager who is no member may not read.
+  const unread = role === "member" ? await services.readMarks.unread(session.user.id, rooms) : undefined;
+  return list(rooms, context, unread);
 }
 
 function atMost(asked: number | undefined, { services }: Context): number {
@@ -60,12 +64,17 @@ function atMost(asked: number | undefined, { services }: Context): number {
 }
 
 /** Rooms with their participant counts; the last ones are left out when the reply would grow too large to travel. */
-async function list(rooms: readonly Room[], context: Context): Promise<CommandResult> {
+async function list(
+  rooms: readonly Room[],
+  context: Context,
+  unread?: ReadonlyMap<number, number>,
+): Promise<CommandResult> {
   const counts = await context.services.rosters.counts(rooms.map(({ id }) => id));
   let data = "";
   let bytes = 0;
   for (const room of rooms) {
-    const block = roomListData([{ ...wireRoom(room), participants: counts.get(room.id) ?? 0 }]);
+    const participants = counts.get(room.id) ?? 0;
+    const block = roomListData([{ ...wireRoom(room), participants, unread: unread?.get(room.id) }]);
     bytes += travellingBytes(block);
     if (bytes > mostReplyBytes(context) - AROUND_ROOMS_BYTES) break;
     data += block;

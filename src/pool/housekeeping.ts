@@ -2,6 +2,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import type { Attendance } from "../attendance.ts";
 import type { Fanout } from "../delivery/fanout.ts";
 import type { Invitations } from "../delivery/invitations.ts";
+import type { ReadMarks } from "../delivery/read-marks.ts";
 import type { Clock, NodeBus, ProgressStore, RoomStore, UserStore } from "../ports.ts";
 import type { Sessions } from "../sessions.ts";
 import type { LeaseKeeper } from "./lease-keeper.ts";
@@ -18,6 +19,7 @@ const CATCH_UP_MS = { withoutBus: 1_500, withBus: 10_000 };
 const BUS_SETTLES_MS = 15_000;
 const REVIEW_MS = 2_000;
 const INVITATIONS_LOOK_MS = 1_000;
+const READ_MARKS_MS = 3_000;
 const ROOMS_PER_REVIEW = 1_000;
 /** How long a second's copies may take to leave before their progress is saved. */
 const SENDING_LOOK_MS = 20;
@@ -32,6 +34,7 @@ interface HousekeepingPorts {
   readonly rooms: RoomStore;
   readonly users: UserStore;
   readonly invitations: Invitations;
+  readonly readMarks: ReadMarks;
   readonly takeover: Takeover;
   readonly lease: LeaseKeeper;
   readonly bus: NodeBus;
@@ -72,6 +75,7 @@ export class Housekeeping {
     this.every(1_000, "saving progress", () => this.saveProgress());
     this.every(TAKEOVER_LOOK_MS, "looking for dead nodes", () => takeover.look());
     this.every(INVITATIONS_LOOK_MS, "looking for invitations", () => this.ports.invitations.look());
+    this.every(READ_MARKS_MS, "saving what was read", () => this.ports.readMarks.save());
     this.every(REVIEW_MS, "reviewing rights", () => this.review());
     this.every(REVIEW_MS, "reviewing policies", () => this.endForbidden());
     this.every(CLEAN_UP_MS, "cleaning up", async () => void (await this.ports.cleanUp()));
@@ -127,6 +131,7 @@ export class Housekeeping {
     if (!this.ports.hasSentAll(asOfMs)) return; // it is behind: saved when it has caught up
     const saving = this.unsaved;
     this.unsaved = new Map();
+    this.ports.readMarks.progressed(saving);
     await progress.save(lease.incarnation, saving);
   }
 

@@ -60,7 +60,7 @@ export class Takeover {
       const since = ({ roomId, since: own }: JoinedRoom) => Math.max(own, delivered.get(roomId) ?? 0);
       const session = attendance.restore(
         dialog,
-        joined.map((room) => ({ ...room, since: since(room) })),
+        joined.map((room) => ({ ...room, entered: room.since, since: since(room) })),
         byId,
       );
       for (const { roomId } of joined) {

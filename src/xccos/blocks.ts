@@ -16,6 +16,8 @@ export interface WireRoom {
   readonly visibility?: "private" | "scoped" | "open" | undefined;
   /** Users joined now. */
   readonly participants?: number | undefined;
+  /** Messages the receiver has not read. */
+  readonly unread?: number | undefined;
   readonly props?: RoomProps | undefined;
 }
 
@@ -36,6 +38,7 @@ export interface WireUser {
 export function chanib(room: WireRoom, inner = ""): string {
   let content = inner;
   if (room.participants !== undefined) content += info(infoIds.participantCount, String(room.participants));
+  if (room.unread !== undefined) content += info(infoIds.unread, String(room.unread));
   if (room.visibility !== undefined) content += info(infoIds.visibility, room.visibility);
   const props = room.props;
   if (props?.logged !== undefined) content += prop(propIds.logged, props.logged);

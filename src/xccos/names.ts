@@ -30,6 +30,7 @@ export const noticeNames = {
 export const infoIds = {
   participantCount: "urn:parlano:ma:info:ucnt", // seen
   visibility: "urn:parlano:ma:info:visibilty", // seen, spelt like this
+  unread: "urn:parlano:ma:info:unread", // uncertain; messages the receiver has not read
 } as const;
 
 export const propIds = {

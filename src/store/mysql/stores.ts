@@ -11,6 +11,7 @@ import { MysqlMessageStore } from "./message-store.ts";
 import { requireSchema } from "./migrate.ts";
 import { MysqlPreferenceStore } from "./preference-store.ts";
 import { MysqlProgressStore } from "./progress-store.ts";
+import { MysqlReadMarkStore } from "./read-mark-store.ts";
 import { MysqlRoomStore } from "./room-store.ts";
 import { sweep } from "./sweep.ts";
 import { MysqlUserStore } from "./user-store.ts";
@@ -54,6 +55,7 @@ export async function openStores(options: StoresOptions) {
       progress: new MysqlProgressStore(database),
       preferences: new MysqlPreferenceStore(database),
       invitations: new MysqlInvitationStore(database),
+      readMarks: new MysqlReadMarkStore(database),
       administration,
       /** A GUID that was made with the database: another one means that what a client keeps is of another store. */
       storeId: await storeId(database),
