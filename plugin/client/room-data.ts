@@ -11,6 +11,8 @@ export interface RoomInfo {
   readonly visibility: string;
   /** Number of joined users; undefined when not said. */
   readonly userCount: number | undefined;
+  /** Messages this user has not read; undefined when not said. */
+  readonly unread: number | undefined;
   readonly participants: readonly Participant[];
   /** Every attribute of the block, for what has no field here. */
   readonly attributes: Readonly<Record<string, string>>;
@@ -62,6 +64,7 @@ function readRoom(block: XmlElement, users: ReadonlyMap<string, XmlElement>): Ro
     // The wire spells it without the second i.
     visibility: properties.visibilty ?? "",
     userCount: properties.ucnt === undefined ? undefined : Number(properties.ucnt),
+    unread: properties.unread === undefined ? undefined : Number(properties.unread),
     participants,
     attributes: block.attributes,
     properties,
