@@ -122,10 +122,14 @@ local function check_answers(answers)
 end
 
 -- What the node knows of its dialogs: { reference, ruri, nexthop, from, to, callid, contact, conid, and the route set if there is one }.
+-- What is no INFO has an empty route set if it has none, and its method and headers behind it.
 local function check_lines(lines)
 	if not is_list(lines, MAX_COPIES) then return "lines: not a list, or too many" end
 	for _, l in ipairs(lines) do
-		if type(l) ~= "table" or (#l ~= 8 and #l ~= 9) then return "lines: eight or nine fields each" end
+		if type(l) ~= "table" or (#l ~= 8 and #l ~= 9 and #l ~= 11) then return "lines: eight, nine or eleven fields each" end
+		if #l == 11 and ((l[10] ~= "NOTIFY" and l[10] ~= "BENOTIFY") or not is_header_block(l[11])) then
+			return "lines: method or headers"
+		end
 		if not is_whole(l[1], 1, 9007199254740991) or not is_whole(l[8], 0, 2147483647) then return "lines: reference or conid" end
 		for field = 2, 9 do
 			if field ~= 8 and type(l[field] or "") ~= "string" then return "lines: text expected" end
@@ -243,11 +247,11 @@ local function learn(node, life, lines)
 	if known.count + #lines > MAX_LINES then known.count, known.by = 0, {} end
 	for _, l in ipairs(lines) do
 		if known.by[l[1]] == nil then known.count = known.count + 1 end
-		local route = l[9] and "Route: " .. l[9] .. "\r\n" or ""
+		local route = (l[9] or "") ~= "" and "Route: " .. l[9] .. "\r\n" or ""
 		known.by[l[1]] = {
 			reference = string.format("%d", l[1]), ruri = l[2], nexthop = l[3], conid = l[8],
 			refused = not is_line(l[2] .. l[3] .. l[4] .. l[5] .. l[6] .. l[7] .. (l[9] or "")),
-			callid = l[6], tag = string.match(l[4], ";%s*tag=([^;>%s,]+)"), contact = l[7],
+			method = l[10], headers = l[11], callid = l[6], tag = string.match(l[4], ";%s*tag=([^;>%s,]+)"), contact = l[7],
 			party = "From: " .. l[4] .. "\r\nTo: " .. l[5] .. "\r\nCall-ID: " .. l[6] .. "\r\nContact: " .. l[7] .. "\r\n" .. route .. "CSeq: ",
 		}
 	end
@@ -341,6 +345,18 @@ local function way_of(line)
 	return line.path
 end
 
+-- A notification. One that is answered has a transaction, which takes the answer; the other never has.
+local function send_notification(line, path, cseq, body)
+	if path.via and line.method == "BENOTIFY" then
+		local text = "BENOTIFY " .. line.ruri .. " SIP/2.0\r\nVia: " .. path.via .. ";branch=z9hG4bKpl-" .. call.lines.life .. "-" .. line.reference
+			.. "-" .. cseq .. "\r\nMax-Forwards: 70\r\n" .. line.party .. cseq .. " BENOTIFY\r\n" .. line.headers
+			.. "Content-Length: " .. #body .. "\r\n\r\n" .. body
+		return KSR.corex.sendx(line.nexthop, path.socket, text) >= 0
+	end
+	local headers = line.party .. cseq .. " NOTIFY\r\n" .. line.headers
+	return KSR.tm.t_uac_send("NOTIFY", line.ruri, line.nexthop, path.socket, headers, body) >= 0
+end
+
 -- Over a connection no transaction is kept (unless PARLANCE_STATEFUL_COPIES): nothing would be sent again, and who is silent is found by watching one copy in 256.
 -- The branch says whether it is watched, so that the answers to all others are done with at once (route[PARLANCE_REPLY]).
 local function send_copy(line, path, cseq, watched, group)
@@ -381,6 +397,11 @@ local function carry(line, number, group)
 	local path = way_of(line)
 	if path == nil then return once(outcome.dead, outcome.seen_dead, line.conid) end
 	local cseq = string.format("%d", number)
+	if line.method then
+		local done = send_notification(line, path, cseq, group.body)
+		outcome[done and "sent" or "failed"] = outcome[done and "sent" or "failed"] + 1
+		return
+	end
 	local watched = number % 256 == 1
 	if watched then watch(line, cseq) end
 	if send_copy(line, path, cseq, watched, group) then

@@ -2,7 +2,7 @@ import { timingSafeEqual } from "node:crypto";
 import type { Attendance } from "../src/attendance.ts";
 import { ChatError } from "../src/chat/errors.ts";
 import type { Aor } from "../src/chat/user.ts";
-import type { Clock, DialogStore, UserStore } from "../src/ports.ts";
+import type { Clock, DialogStore, OutgoingDialog, UserStore } from "../src/ports.ts";
 import { asAnswer, type ReceivePorts, receive } from "../src/receive.ts";
 import type { Answer, Session } from "../src/session.ts";
 import type { Sessions } from "../src/sessions.ts";
@@ -15,6 +15,7 @@ import {
   provisioningAnswer,
 } from "./invite.ts";
 import { decodeNotification, flowOf, type NegativeReply, type SipRequest } from "./requests.ts";
+import { isSelfEvent, type SelfPresence } from "./self-presence.ts";
 
 /** A request older than this by Kamailio's clock is not begun: its 503 is or was the answer (Kamailio waits 2 s). */
 const LATEST_START_MS = 1_500;
@@ -28,7 +29,7 @@ const METHODS = "INVITE, ACK, CANCEL, BYE, INFO, UPDATE, OPTIONS, SUBSCRIBE";
 interface Edge {
   heard(start: string): void;
   greeted(): void;
-  answer(tx: string, answer: Answer, dialog: Session | undefined, onGone?: () => void): void;
+  answer(tx: string, answer: Answer, dialog: OutgoingDialog | undefined, onGone?: () => void): void;
 }
 
 export interface GatewayPorts {
@@ -39,6 +40,7 @@ export interface GatewayPorts {
   readonly users: UserStore;
   readonly dialogs: DialogStore;
   readonly receiving: ReceivePorts;
+  readonly selfPresence: SelfPresence;
   readonly clock: Clock;
   readonly me: Incarnation;
   readonly node: string;
@@ -96,6 +98,7 @@ export class Gateway {
 
   /** A connection is gone: its dialogs keep their rooms for a while, and get nothing. */
   onClosed(edge: string, start: string, conid: number): void {
+    this.ports.selfPresence.closed(edge, start, conid);
     for (const session of this.ports.sessions.onConnection(edge, start, conid)) {
       this.inTurn(session, () => this.ports.attendance.away(session));
     }
@@ -141,9 +144,9 @@ export class Gateway {
 
   private onRequest(request: SipRequest, edge: Edge): void {
     const startedMs = this.ports.clock.monotonicMs();
-    let session: Session | undefined;
+    let session: OutgoingDialog | undefined;
     let answered = false;
-    const answer = (given: Answer, dialog?: Session, onGone?: () => void): void => {
+    const answer = (given: Answer, dialog?: OutgoingDialog, onGone?: () => void): void => {
       if (answered) return;
       answered = true;
       session = dialog;
@@ -172,12 +175,17 @@ export class Gateway {
     if (request.cseq >= 2 ** 31) return answer({ status: 400, reason: "CSeq is too large" });
     const contactUser = /^sips?:([^@;>]+)@/i.exec(request.ruri)?.[1] ?? "";
     const named = parseContactUser(contactUser);
+    const { selfPresence } = this.ports;
+    if (named && selfPresence.holds(named.token)) return selfPresence.refresh(request, named.token, answer);
     if (named) return this.inDialog(request, named.token, answer);
     if (request.ttag !== "") return answer(NOT_HERE); // a dialog of somebody else's making
     switch (request.method) {
       case "INVITE":
         return this.invite(request, answer);
+      case "SERVICE":
+        return selfPresence.publish(request, answer);
       case "SUBSCRIBE": {
+        if (isSelfEvent(request)) return selfPresence.subscribe(request, answer);
         const user = await this.ports.users.find(request.user as Aor); // vouched for by the edge, in this form
         return answer(provisioningAnswer(user?.enabled ?? false, request, this.ports.invite));
       }
@@ -286,4 +294,4 @@ export class Gateway {
   }
 }
 
-type Answering = (answer: Answer, dialog?: Session, onGone?: () => void) => void;
+type Answering = (answer: Answer, dialog?: OutgoingDialog, onGone?: () => void) => void;

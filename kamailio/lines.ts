@@ -12,7 +12,10 @@ interface Line {
   readonly flow: Flow;
   /** Stands for it in the calls of this process. */
   readonly reference: number;
-  /** JSON text: `[reference, ruri, nexthop, from, to, callId, contact, conid]`, and the route set where there is one. */
+  /**
+   * JSON text: `[reference, ruri, nexthop, from, to, callId, contact, conid]`, then where there is one the route set, and method and
+   * headers of what is no INFO.
+   */
   readonly json: string;
   readonly bytes: number;
   /** Spreads dialogs evenly, and always the same way. */
@@ -78,7 +81,7 @@ export class Told {
 function lineOf(dialog: OutgoingDialog): Line {
   const earlier = LINES.get(dialog);
   if (earlier?.flow === dialog.flow) return earlier;
-  const { state, flow } = dialog;
+  const { state, flow, form } = dialog;
   lastReference += 1;
   const json = JSON.stringify([
     lastReference,
@@ -90,7 +93,8 @@ function lineOf(dialog: OutgoingDialog): Line {
     state.callId,
     `<${contactUri(state, flow)}>`,
     flow.conid,
-    ...(state.routeSet === "" ? [] : [state.routeSet]),
+    ...(state.routeSet === "" && !form ? [] : [state.routeSet]),
+    ...(form ? [form.method, form.headers.map((header) => `${header}\r\n`).join("")] : []),
   ]);
   const line: Line = {
     flow,

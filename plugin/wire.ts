@@ -25,7 +25,7 @@ import { ComplianceQueue } from "../src/store/redis/job-queue.ts";
 import { RedisBus } from "../src/store/redis/node-bus.ts";
 import { RedisPresence } from "../src/store/redis/presence-store.ts";
 import { RedisTransport } from "../src/store/redis/redis-transport.ts";
-import { createMetrics, type Logger } from "../src/telemetry.ts";
+import { createMetrics, knownMethod, type Logger } from "../src/telemetry.ts";
 import { formatCategoryUri } from "../src/xccos/uri.ts";
 import type { Config } from "./config.ts";
 import { AROUND_REPLY_BYTES } from "./config-schema.ts";
@@ -94,7 +94,19 @@ export async function startNode(config: Config, log: Logger, onLost: (why: strin
   // The core
   const envids = new Envids();
   const { rooms, messages, dialogs } = stores;
-  const fanout = new Fanout({ messages, rooms, sender, bus, envids, onError });
+  const delivered = (roomId: number) => fanout.delivered(roomId);
+  const parts = { config, stores, sessions, sender, bus, clock, envids, me, delivered, onError };
+  const { services: personal, chores, filters, selfPresence } = makePersonal(parts);
+  const { readMarks } = personal;
+  const fanout: Fanout = new Fanout({
+    messages,
+    rooms,
+    sender,
+    bus,
+    envids,
+    onMessage: (roomId, grpchat) => filters.overhear(roomId, grpchat),
+    onError,
+  });
   const notices = new RosterNotices({
     sender,
     envids,
@@ -103,19 +115,8 @@ export async function startNode(config: Config, log: Logger, onLost: (why: strin
   });
   const participantUpdateLimit = config.chat["participant-update-limit"];
   const rosters: Rosters = new Rosters({ presence, bus, notices, participantUpdateLimit, onError });
-  const personal = makePersonal({ stores, sessions, fanout, sender, envids, domain: config.domain });
-  const { readMarks } = personal;
-  const attendance = new Attendance({
-    sessions,
-    journal,
-    dialogs,
-    rooms,
-    fanout,
-    rosters,
-    readMarks,
-    bus,
-    clock,
-  });
+  const attending = { sessions, journal, dialogs, rooms, fanout, rosters, readMarks, bus, clock };
+  const attendance = new Attendance(attending);
   const services: Services = {
     rooms,
     messages,
@@ -164,6 +165,7 @@ export async function startNode(config: Config, log: Logger, onLost: (why: strin
     users: stores.users,
     dialogs,
     receiving,
+    selfPresence,
     clock,
     me,
     node: config.node.name,
@@ -232,7 +234,8 @@ export async function startNode(config: Config, log: Logger, onLost: (why: strin
     progress: stores.progress,
     rooms,
     users: stores.users,
-    ...personal,
+    readMarks,
+    chores,
     takeover,
     lease,
     bus,
@@ -288,11 +291,4 @@ export async function startNode(config: Config, log: Logger, onLost: (why: strin
     await stores.close();
   };
   return { stop };
-}
-
-const METHODS = new Set(["INVITE", "INFO", "UPDATE", "BYE", "OPTIONS", "SUBSCRIBE"]);
-
-/** Labels of a metric must not grow with what strangers send. */
-function knownMethod(method: string): string {
-  return METHODS.has(method) ? method : "other";
 }

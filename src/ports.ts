@@ -226,7 +226,9 @@ export type BusMessage =
       readonly total: number;
     }
   | { readonly kind: "left"; readonly roomId: number; readonly user: Aor; readonly total: number }
-  | { readonly kind: "adopted"; readonly token: DialogToken };
+  | { readonly kind: "adopted"; readonly token: DialogToken }
+  /** A user has changed what is kept in the presence document. */
+  | { readonly kind: "published"; readonly userId: number };
 
 export interface NodeBus {
   /** Fire and forget; bounded, dropped while Redis is away. */
@@ -256,6 +258,15 @@ export interface OutgoingDialog {
   readonly flow: Flow;
   /** Raises and returns the CSeq. */
   nextCSeq(): number;
+  /** What goes out in it when that is not INFO with text: one form for all its life. */
+  readonly form?: RequestForm;
+}
+
+/** A notification of a subscription (RFC 6665), or Microsoft's that is never answered. */
+export interface RequestForm {
+  readonly method: "NOTIFY" | "BENOTIFY";
+  /** Whole header lines without their ends, Content-Type among them. */
+  readonly headers: readonly string[];
 }
 
 /** Time. `nowMs` is the wall clock, `monotonicMs` never jumps. */

@@ -86,3 +86,10 @@ export function createMetrics() {
 }
 
 export type Metrics = ReturnType<typeof createMetrics>;
+
+const METHODS = new Set(["INVITE", "INFO", "UPDATE", "BYE", "OPTIONS", "SUBSCRIBE", "SERVICE"]);
+
+/** Labels of a metric must not grow with what strangers send. */
+export function knownMethod(method: string): string {
+  return METHODS.has(method) ? method : "other";
+}

@@ -49,16 +49,20 @@ export interface ReadMarkStore {
 /** What became of publishing: the new state, or for each change that came too late the version that stands (0 = nothing there). */
 export type Published =
   | { readonly done: true; readonly publications: readonly Publication[] }
-  | { readonly done: false; readonly conflicts: readonly { index: number; version: number }[] };
+  | { readonly done: false; readonly conflicts: readonly { index: number; current: number }[] };
 
 export interface PublicationStore {
-  /** What stands, in the order of category and instance, and the revision it belongs to. */
-  find(userId: number): Promise<{ revision: number; publications: Publication[] }>;
   /**
-   * All changes or none. Each names the version it replaces.
+   * What was changed after this revision (0: everything that stands), in the order of category and instance, and the revision it
+   * leads to. What was removed meanwhile has no content; beyond some hundred removals the oldest are forgotten.
+   */
+  find(userId: number, after: number): Promise<{ revision: number; publications: Publication[] }>;
+  /**
+   * All changes or none. Each names the version it replaces; `index` of a conflict is its place in the list.
+   * @param maxBytes of everything the user has then
    * @throws {ChatError} LIMIT_EXCEEDED when there would be too many or they would be too large together
    */
-  publish(userId: number, changes: readonly PublicationChange[]): Promise<Published>;
+  publish(userId: number, changes: readonly PublicationChange[], maxBytes: number): Promise<Published>;
   /** Revisions of those who ever published. */
   revisions(userIds: readonly number[]): Promise<Map<number, number>>;
 }

@@ -2,6 +2,7 @@ import { ChatDialog, type RequestOverrides } from "./chat-dialog.ts";
 import { ClientError } from "./client-error.ts";
 import type { EndpointOptions, SignInOptions } from "./endpoint-options.ts";
 import { handleRequest, type IncomingContext } from "./incoming.ts";
+import { OwnPresence } from "./own-presence.ts";
 import { PendingCommands, type Reply } from "./pending-commands.ts";
 import { fetchProvisioning, type Provisioning, Registration, registrationFaults } from "./registration.ts";
 import { domainOf } from "./sip-address.ts";
@@ -14,7 +15,7 @@ import { attribute, child } from "./xml-reader.ts";
 /** What the session takes over from its endpoint; the rest of the context it knows itself. */
 export type EndpointContext = Omit<
   IncomingContext,
-  "pending" | "dialogs" | "oldDialogStatus" | "datagrams"
+  "pending" | "dialogs" | "oldDialogStatus" | "datagrams" | "onNotification"
 > & {
   onClose(reason: string): void;
 };
@@ -29,6 +30,7 @@ export class ChatSession {
   readonly options: EndpointOptions;
   readonly agent: UserAgent;
   readonly registration: Registration;
+  readonly presence: OwnPresence;
   provisioning: Provisioning | undefined;
   /** The dialog that commands go to: the lookup's, then the pool's. */
   current: ChatDialog | undefined;
@@ -52,6 +54,7 @@ export class ChatSession {
     this.context = context;
     this.agent = new UserAgent(connection, profile);
     this.registration = new Registration(this.agent);
+    this.presence = new OwnPresence(this.agent, context.inbox, context.watch);
     this.envid = options.envidStart ?? profile.ids.envidStart();
     this.incoming = {
       ...context,
@@ -60,6 +63,7 @@ export class ChatSession {
       // COMPAT(pidgin-sipe, 1.25): says 487 where RFC 3261 has 481.
       oldDialogStatus: profile.quirks.viaWithoutBranch ? 487 : 481,
       dialogs: () => this.dialogs,
+      onNotification: (request) => this.presence.receive(request),
     };
   }
 

@@ -4,6 +4,7 @@ import { ClientError } from "./client-error.ts";
 import { type EndpointOptions, profileOf, type SignInOptions } from "./endpoint-options.ts";
 import { Inbox, type Notice } from "./inbox.ts";
 import type { IncomingCounts, InfoAnswer } from "./incoming.ts";
+import type { OwnPresence } from "./own-presence.ts";
 import type { Reply } from "./pending-commands.ts";
 import * as rooms from "./room-commands.ts";
 import { ServerWatch } from "./server-watch.ts";
@@ -93,6 +94,11 @@ export class XccosEndpoint {
   get session(): ChatSession {
     if (!this.live) throw new ClientError("state", `${this.options.address} is not signed in`);
     return this.live;
+  }
+
+  /** The user's presence document: which rooms are followed. @throws ClientError kind "state" */
+  get presence(): OwnPresence {
+    return this.session.presence;
   }
 
   /**

@@ -31,6 +31,8 @@ export interface IncomingContext {
   /** Status for INFOs of a dialog that is over: stock clients say 487. */
   readonly oldDialogStatus: number;
   infoAnswer(): InfoAnswer;
+  /** @returns the status for a NOTIFY */
+  onNotification(request: SipRequest): number;
   /** The dialogs of this connection, newest first, ended ones included. */
   dialogs(): readonly ChatDialog[];
 }
@@ -60,10 +62,14 @@ export function handleRequest(
       answer(200);
       return;
     case "ACK":
+      return;
     case "BENOTIFY":
+      context.onNotification(request);
+      return;
+    case "NOTIFY":
+      answer(context.onNotification(request));
       return;
     case "OPTIONS":
-    case "NOTIFY":
     case "UPDATE":
     case "MESSAGE":
       answer(200);

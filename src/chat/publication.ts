@@ -10,8 +10,8 @@ export interface Publication extends PublicationKey {
   readonly version: number;
   readonly expireType: string;
   readonly publishedMs: number;
-  /** Markup as the client wrote it, complete in itself. */
-  readonly content: string;
+  /** Markup as the client wrote it, complete in itself; null when it has been removed. */
+  readonly content: string | null;
 }
 
 export interface PublicationChange extends PublicationKey {

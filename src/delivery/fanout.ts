@@ -21,6 +21,8 @@ interface FanoutPorts {
   readonly sender: SipSender;
   readonly bus: NodeBus;
   readonly envids: Envids;
+  /** Every message that this node hears of, once; of rooms that nobody here is in what the bus brings. */
+  readonly onMessage?: (roomId: number, grpchat: string) => void;
   /** Errors of background work, for the log. */
   readonly onError: (error: unknown, what: string) => void;
 }
@@ -149,8 +151,10 @@ export class Fanout {
 
   private offer(roomId: number, number: number, grpchat: string): void {
     const known = this.channels.get(roomId);
-    if (!known || this.stopped) return;
+    if (this.stopped) return;
+    if (!known) return this.ports.onMessage?.(roomId, grpchat);
     for (const leaving of known.channel.offer(number, grpchat)) {
+      this.ports.onMessage?.(roomId, leaving.grpchat);
       this.send(known.channel.sessions, roomId, leaving.number, leaving.grpchat);
       this.moved.add(roomId);
     }

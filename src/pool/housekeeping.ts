@@ -1,7 +1,6 @@
 import { setTimeout as pause } from "node:timers/promises";
 import type { Attendance } from "../attendance.ts";
 import type { Fanout } from "../delivery/fanout.ts";
-import type { Invitations } from "../delivery/invitations.ts";
 import type { ReadMarks } from "../delivery/read-marks.ts";
 import type { Clock, NodeBus, ProgressStore, RoomStore, UserStore } from "../ports.ts";
 import type { Sessions } from "../sessions.ts";
@@ -18,8 +17,6 @@ const CATCH_UP_MS = { withoutBus: 1_500, withBus: 10_000 };
 /** Others come back to the bus later than this node: what they say until then reaches nobody. */
 const BUS_SETTLES_MS = 15_000;
 const REVIEW_MS = 2_000;
-const INVITATIONS_LOOK_MS = 1_000;
-const READ_MARKS_MS = 3_000;
 const ROOMS_PER_REVIEW = 1_000;
 /** How long a second's copies may take to leave before their progress is saved. */
 const SENDING_LOOK_MS = 20;
@@ -33,7 +30,6 @@ interface HousekeepingPorts {
   readonly progress: ProgressStore;
   readonly rooms: RoomStore;
   readonly users: UserStore;
-  readonly invitations: Invitations;
   readonly readMarks: ReadMarks;
   readonly takeover: Takeover;
   readonly lease: LeaseKeeper;
@@ -43,6 +39,12 @@ interface HousekeepingPorts {
   readonly cleanUp: () => Promise<unknown>;
   /** A dialog without any traffic for twice this long is over (RFC 4028 §10, with room for a lost refresh). */
   readonly sessionExpiresMs: number;
+  /** What else is to be done now and then. */
+  readonly chores: readonly {
+    readonly what: string;
+    readonly everyMs: number;
+    readonly work: () => Promise<void>;
+  }[];
   /** Everything handed to the sender until then has left this process; monotonic clock. */
   readonly hasSentAll: (asOfMs: number) => boolean;
   readonly onError: (error: unknown, what: string) => void;
@@ -74,10 +76,9 @@ export class Housekeeping {
     this.every(SWEEP_MS, "ending sessions", () => this.endSessions());
     this.every(1_000, "saving progress", () => this.saveProgress());
     this.every(TAKEOVER_LOOK_MS, "looking for dead nodes", () => takeover.look());
-    this.every(INVITATIONS_LOOK_MS, "looking for invitations", () => this.ports.invitations.look());
-    this.every(READ_MARKS_MS, "saving what was read", () => this.ports.readMarks.save());
     this.every(REVIEW_MS, "reviewing rights", () => this.review());
     this.every(REVIEW_MS, "reviewing policies", () => this.endForbidden());
+    for (const { what, everyMs, work } of this.ports.chores) this.every(everyMs, what, work);
     this.every(CLEAN_UP_MS, "cleaning up", async () => void (await this.ports.cleanUp()));
     this.every(CATCH_UP_LOOK_MS, "comparing rooms with the store", async () => {
       const nowMs = this.ports.clock.monotonicMs();

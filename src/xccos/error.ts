@@ -13,7 +13,8 @@ export type XccosErrorCode =
   | "not-xccos"
   | "no-envid"
   | "bad-envid"
-  | "too-many-primitives";
+  | "too-many-primitives"
+  | "bad-publication";
 
 /** What the border makes of it: not-parsable is SIP 400, wrong-namespace 415, too-large 413. */
 export type XccosErrorReason = "not-parsable" | "wrong-namespace" | "too-large";

@@ -1,6 +1,6 @@
 import { childrenNamed, isTrue, seqidOf } from "./element.ts";
 import { attributeNames } from "./names.ts";
-import type { XmlElement } from "./xml.ts";
+import { defaultXmlLimits, parseXml, type XmlElement } from "./xml.ts";
 import { element, escapeText } from "./xml-writer.ts";
 
 /** Why a `<grpchat>` cannot be accepted as a post: SIP 400 on its INFO. */
@@ -105,6 +105,29 @@ export function encodeGrpchat(message: WireMessage, name: "grpchat" | "msg"): st
     },
     chat + rtf,
   );
+}
+
+/** What a filter looks at in a message that is on its way to participants. */
+export interface FeedMessage {
+  readonly chanUri: string;
+  readonly author: string;
+  /** Message number in the room, decimal. */
+  readonly chatId: string;
+  readonly ts: string;
+  readonly text: string;
+}
+
+/** @param grpchat as `encodeGrpchat` wrote it, here or on another node */
+export function readFeedMessage(grpchat: string): FeedMessage {
+  const root = parseXml(Buffer.from(grpchat), { ...defaultXmlLimits, maxBodyBytes: 1_000_000 });
+  const read = (name: string): string => root.attributes.get(name) ?? "";
+  return {
+    chanUri: read("chanUri"),
+    author: read("author"),
+    chatId: read(attributeNames.chatId),
+    ts: read("ts"),
+    text: root.children.find(({ name }) => name === "chat")?.text ?? "",
+  };
 }
 
 /**

@@ -25,6 +25,7 @@ export const noticeNames = {
   roomModified: "chanmodify", // likely
   permissionModified: "permmodify", // uncertain
   kick: "kick", // uncertain
+  filterMatch: "feed", // uncertain; a message that a filter of the receiver fits
 } as const;
 
 export const infoIds = {
@@ -92,3 +93,18 @@ export const responseCodes = {
 } as const;
 
 export type ResponseName = keyof typeof responseCodes;
+
+/** Names of the presence document that concern rooms; [MS-PRES] §2.2.2.7.13 gives only the form of a property list. */
+export const presenceNames = {
+  followedRoom: "roomSetting", // seen; one instance per room
+  keywordFilter: "keywordFilter", // uncertain; one instance per filter
+  roomUrl: "url", // seen; property of followedRoom, and of a filter that is for one room only
+  filterName: "name", // uncertain
+  keywords: "keywords", // uncertain; words separated by blanks, each a match
+  expires: "expires", // likely; "0" on an instance that is gone
+} as const;
+
+/** Categories that this server keeps. */
+export function isPublishedCategory(name: string): boolean {
+  return name === presenceNames.followedRoom || name === presenceNames.keywordFilter;
+}

@@ -1,5 +1,6 @@
 import { aibOfRoom, chanib, inv, uib, type WireInvitation, type WireRoom, type WireUser } from "./blocks.ts";
-import { noticeNames } from "./names.ts";
+import type { FeedMessage } from "./grpchat.ts";
+import { attributeNames, noticeNames } from "./names.ts";
 import type { RoomRef } from "./uri.ts";
 import { element } from "./xml-writer.ts";
 
@@ -54,6 +55,22 @@ export function encodeRoomModifiedNotice(room: WireRoom): string {
 /** Users' permission masks changed. */
 export function encodePermissionNotice(users: readonly UserInRooms[]): string {
   return notice(noticeNames.permissionModified, usersInRooms(users));
+}
+
+/**
+ * A message fits filters of the receiver, in a room he follows. Without its text: whoever is not in the room fetches it as history,
+ * and that is recorded.
+ */
+export function encodeFeedNotice(
+  room: WireRoom,
+  message: Pick<FeedMessage, "author" | "chatId" | "ts">,
+  filters: readonly { readonly instance: number; readonly name: string }[],
+): string {
+  const { author, chatId, ts } = message;
+  const matches = filters.map(({ instance, name }) =>
+    element(noticeNames.filterMatch, { instance, name, [attributeNames.chatId]: chatId, author, ts }),
+  );
+  return notice(noticeNames.filterMatch, chanib(room, matches.join("")));
 }
 
 /** The receiver is no longer in the room: his membership ended. */

@@ -11,6 +11,7 @@ import { MysqlMessageStore } from "./message-store.ts";
 import { requireSchema } from "./migrate.ts";
 import { MysqlPreferenceStore } from "./preference-store.ts";
 import { MysqlProgressStore } from "./progress-store.ts";
+import { MysqlPublicationStore } from "./publication-store.ts";
 import { MysqlReadMarkStore } from "./read-mark-store.ts";
 import { MysqlRoomStore } from "./room-store.ts";
 import { sweep } from "./sweep.ts";
@@ -56,6 +57,7 @@ export async function openStores(options: StoresOptions) {
       preferences: new MysqlPreferenceStore(database),
       invitations: new MysqlInvitationStore(database),
       readMarks: new MysqlReadMarkStore(database),
+      publications: new MysqlPublicationStore(database, nowMs),
       administration,
       /** A GUID that was made with the database: another one means that what a client keeps is of another store. */
       storeId: await storeId(database),

@@ -39,6 +39,8 @@ function isBusMessage(value: unknown): value is BusMessage {
       return isCount(value.roomId) && isCount(value.total) && typeof value.user === "string";
     case "adopted":
       return typeof value.token === "string" && /^[0-9a-f]{32}$/.test(value.token);
+    case "published":
+      return isCount(value.userId);
     default:
       return false;
   }

@@ -45,6 +45,7 @@ CREATE TABLE IF NOT EXISTS publication (
   version INT UNSIGNED NOT NULL,
   expire_type VARCHAR(16) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
   published_ms BIGINT UNSIGNED NOT NULL,
+  revision INT UNSIGNED NOT NULL COMMENT 'of the user, when it was last changed',
   content MEDIUMTEXT NULL,
   PRIMARY KEY (user_id, category, instance, container)
 ) ENGINE=InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
