@@ -10,7 +10,7 @@ export interface EdgeDirectory {
 }
 
 /**
- * Lays out a directory that Kamailio can be started from: copies of kamailio.cfg, parlance.cfg and batch.lua
+ * Lays out a directory that Kamailio can be started from: copies of kamailio.cfg, parlance.cfg and the Lua files
  * from `sourceDir`, and the generated parlance.local.cfg (mode 0600). `luaFile` of the settings is set to the
  * copy. Existing files are overwritten.
  * @throws EdgeSettingError when a setting cannot be written; nothing has been written then
@@ -22,7 +22,7 @@ export async function writeEdgeDirectory(
 ): Promise<EdgeDirectory> {
   const text = renderEdgeConfig({ ...settings, luaFile: join(dir, "batch.lua") });
   await mkdir(dir, { recursive: true });
-  for (const name of ["kamailio.cfg", "parlance.cfg", "batch.lua"])
+  for (const name of ["kamailio.cfg", "parlance.cfg", "batch.lua", "copies.lua", "checks.lua"])
     await copyFile(join(sourceDir, name), join(dir, name));
   const localFile = join(dir, "parlance.local.cfg");
   await writeFile(localFile, text, { mode: 0o600 });

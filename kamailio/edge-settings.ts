@@ -33,7 +33,7 @@ export interface EdgeSettings {
   readonly databaseUrl: string;
   /** PEM files; required with `sip.tlsPort`. */
   readonly tls?: { readonly keyFile: string; readonly certificateFile: string };
-  /** Absolute path of batch.lua. */
+  /** Absolute path of batch.lua; copies.lua and checks.lua lie beside it. */
   readonly luaFile: string;
   /** Absolute path of the socket for `kamcmd -s unix:<path>`. */
   readonly rpcSocketFile: string;

@@ -74,6 +74,9 @@ async function install(dataDir: string): Promise<void> {
   const args = ["--no-defaults", `--datadir=${dataDir}`, "--auth-root-authentication-method=normal"];
   // --force: a host whose own name cannot be resolved needs no account for it.
   args.push("--force", "--skip-test-db", "--skip-name-resolve", "--innodb-log-file-size=16M");
+  // A MariaDB that begins deletes the temporary tables it finds: in a shared folder those of every other one.
+  const temporary = await mkdtemp(join(tmpdir(), "parlance-install-"));
+  args.push(`--tmpdir=${temporary}`);
   if (process.getuid?.() === 0) args.push("--user=root");
   try {
     await run(program, args, { timeout: 120_000, maxBuffer: 4 << 20 });
@@ -83,5 +86,7 @@ async function install(dataDir: string): Promise<void> {
     throw new OperatorError(`MariaDB could not make its data directory ${dataDir}: ${last}`, {
       cause: error,
     });
+  } finally {
+    await rm(temporary, { recursive: true, force: true });
   }
 }

@@ -14,6 +14,12 @@ test("who loses the policy is out of the rooms, gets nothing more, and is refuse
   const desk = lab.room("Desk");
   for (const endpoint of [alice, bob]) assert.equal((await endpoint.join(desk)).code, 200);
 
+  // Who comes and goes within the same second is not mentioned to anybody.
+  await alice.waitForNotice(
+    ({ kind, users }) => /join$/.test(kind) && users.some(({ address }) => address === bob.address),
+    LAB_TIMEOUT_MS,
+  );
+
   await lab.administration.addUser({ uri: lab.address("bob"), enabled: false });
   const left = await alice.waitForNotice(
     ({ kind, room }) => kind === "part" && room === desk,

@@ -1,8 +1,8 @@
 import { execFile } from "node:child_process";
 import { createHash } from "node:crypto";
-import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
+import { makeDataDir } from "../../plugin/stack/mariadb-template.ts";
 import { eventually, freePort } from "./lab-ports.ts";
 import { startProcess } from "./lab-process.ts";
 
@@ -25,13 +25,14 @@ export async function startMariadb(dir: string): Promise<LabDatabase> {
   const data = join(dir, "mysql");
   const socket = join(dir, "mysql.sock");
   const port = await freePort();
-  await mkdir(data, { recursive: true });
-  await run("mariadb-install-db", ["--no-defaults", `--datadir=${data}`, "--user=root", "--skip-test-db"]);
+  await makeDataDir(data, true);
   const server = startProcess(
     "mariadbd",
     [
       "--no-defaults",
       `--datadir=${data}`,
+      // Its own: one that begins deletes the temporary tables that it finds.
+      `--tmpdir=${dir}`,
       `--socket=${socket}`,
       `--port=${port}`,
       "--bind-address=127.0.0.1",
