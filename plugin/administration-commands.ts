@@ -1,5 +1,6 @@
-import { AdministrationError } from "../src/store/mysql/administration-error.ts";
-import type { Role } from "../src/store/mysql/administration-rooms.ts";
+import { userInfo } from "node:os";
+import { CHAT_ERRORS, ChatError } from "../src/chat/errors.ts";
+import { ROLES } from "../src/chat/principal.ts";
 import { poolStatus } from "../src/store/mysql/status.ts";
 import { openStores, type Stores } from "../src/store/mysql/stores.ts";
 import { EXIT, UsageError } from "./command-line.ts";
@@ -10,7 +11,6 @@ import { type Cell, printRows } from "./table.ts";
 const LIST = 1_000;
 const PRIVACY = ["open", "closed", "secret"] as const;
 const TYPE = ["normal", "auditorium"] as const;
-const ROLE: readonly Role[] = ["member", "manager", "presenter"];
 
 type Work = (
   stores: Stores,
@@ -39,13 +39,16 @@ function verb(
         domain: config.domain,
         compliance: config.compliance.enabled,
         connections: 2,
+        administrator: userInfo().username,
       });
       try {
         const rows = await work(stores, given, values);
         if (rows) printRows(rows, values.json === true);
         return EXIT.ok;
       } catch (error) {
-        if (error instanceof AdministrationError) throw new UsageError(error.message);
+        // What the administrator has to decide differently; anything else is the database's trouble.
+        if (error instanceof ChatError && CHAT_ERRORS[error.code].status < 500)
+          throw new UsageError(error.message);
         throw error;
       } finally {
         await stores.close();
@@ -262,7 +265,7 @@ export const administrationCommands: Readonly<Record<string, CliCommand>> = {
     ["ROOM", "ADDRESS"],
     ["role"],
     async ({ administration }, [room = "", uri = ""], values) => {
-      await administration.addRole(room, uri, oneOf(values.role, ROLE, "--role") ?? "member");
+      await administration.addRole(room, uri, oneOf(values.role, ROLES, "--role") ?? "member");
       return undefined;
     },
   ),
@@ -272,7 +275,7 @@ export const administrationCommands: Readonly<Record<string, CliCommand>> = {
     ["ROOM", "ADDRESS"],
     ["role"],
     async ({ administration }, [room = "", uri = ""], values) => {
-      await administration.removeRole(room, uri, oneOf(values.role, ROLE, "--role") ?? "member");
+      await administration.removeRole(room, uri, oneOf(values.role, ROLES, "--role") ?? "member");
       return undefined;
     },
   ),

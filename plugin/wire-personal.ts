@@ -1,9 +1,9 @@
 import { SelfPresence } from "../kamailio/self-presence.ts";
-import { wireRoom } from "../src/commands/wire-room.ts";
 import type { Envids } from "../src/delivery/envids.ts";
 import { Invitations } from "../src/delivery/invitations.ts";
 import { KeywordFilters } from "../src/delivery/keyword-filters.ts";
 import { ReadMarks } from "../src/delivery/read-marks.ts";
+import { wireRoom } from "../src/delivery/wire-room.ts";
 import type { Clock, NodeBus, SipSender } from "../src/ports.ts";
 import type { Sessions } from "../src/sessions.ts";
 import type { Incarnation } from "../src/sip/dialog.ts";

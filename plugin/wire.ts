@@ -26,12 +26,13 @@ import { RedisBus } from "../src/store/redis/node-bus.ts";
 import { RedisPresence } from "../src/store/redis/presence-store.ts";
 import { RedisTransport } from "../src/store/redis/redis-transport.ts";
 import { createMetrics, knownMethod, type Logger } from "../src/telemetry.ts";
-import { formatCategoryUri } from "../src/xccos/uri.ts";
 import type { Config } from "./config.ts";
 import { AROUND_REPLY_BYTES } from "./config-schema.ts";
 import { nowAndThen } from "./now-and-then.ts";
+import { type Following, followChanges } from "./wire-changes.ts";
 import { makeEdge } from "./wire-edge.ts";
 import { makePersonal } from "./wire-personal.ts";
+import { chatLimits, poolIdentity } from "./wire-settings.ts";
 
 const clock: Clock = { nowMs: () => Date.now(), monotonicMs: () => performance.now() };
 
@@ -58,12 +59,15 @@ export async function startNode(config: Config, log: Logger, onLost: (why: strin
   const queue = new ComplianceQueue(redisSettings);
   const waker = new GatheredWaker(queue);
   let lose: (why: string) => void = () => {};
+  let tellOfChange = () => {};
   const stores = await openStores({
     url: config.mysqlUrl,
     domain: config.domain,
     compliance: config.compliance.enabled,
     waker,
     onSuperseded: () => lose("another node has taken over"),
+    node: config.node.name,
+    onChanged: () => tellOfChange(),
   });
   const lease = await LeaseKeeper.begin(config.node.name, { leases: stores.leases, clock, onLost, onError });
   lose = (why) => lease.lose(why);
@@ -93,7 +97,7 @@ export async function startNode(config: Config, log: Logger, onLost: (why: strin
 
   // The core
   const envids = new Envids();
-  const { rooms, messages, dialogs } = stores;
+  const { rooms, users, messages, dialogs } = stores;
   const delivered = (roomId: number) => fanout.delivered(roomId);
   const parts = { config, stores, sessions, sender, bus, clock, envids, me, delivered, onError };
   const { services: personal, chores, filters, selfPresence } = makePersonal(parts);
@@ -105,6 +109,7 @@ export async function startNode(config: Config, log: Logger, onLost: (why: strin
     bus,
     envids,
     onMessage: (roomId, grpchat) => filters.overhear(roomId, grpchat),
+    review: (roomId) => review.room(roomId),
     onError,
   });
   const notices = new RosterNotices({
@@ -117,8 +122,13 @@ export async function startNode(config: Config, log: Logger, onLost: (why: strin
   const rosters: Rosters = new Rosters({ presence, bus, notices, participantUpdateLimit, onError });
   const attending = { sessions, journal, dialogs, rooms, fanout, rosters, readMarks, bus, clock };
   const attendance = new Attendance(attending);
+  const here = { ...parts, store: stores.changes, rooms, users, attendance, fanout, rosters };
+  const following: Following = followChanges(here);
+  const { changes, review } = following;
+  tellOfChange = following.tell;
   const services: Services = {
     rooms,
+    management: stores.management,
     messages,
     dialogs,
     journal,
@@ -128,22 +138,8 @@ export async function startNode(config: Config, log: Logger, onLost: (why: strin
     rosters,
     clock,
     recordsReading: config.compliance.enabled,
-    limits: {
-      messageBytes: config.chat["max-message"],
-      storyBytes: config.chat["max-story"],
-      searchLimit: config.chat["search-limit"],
-      defaultChatHistory: config.chat["default-chat-history"],
-      maxChatHistory: 500,
-      maxReplyBytes,
-    },
-    pool: {
-      domain: config.domain,
-      poolUri: config["pool-uri"],
-      displayName: config.chat["display-name"],
-      rootCategoryUri: formatCategoryUri(config.domain, "root"),
-      roomManagementUrl: config.chat["room-management-url"],
-      storeId: stores.storeId,
-    },
+    limits: chatLimits(config, maxReplyBytes),
+    pool: poolIdentity(config, stores.storeId),
   };
   const receiving: ReceivePorts = {
     services,
@@ -162,7 +158,7 @@ export async function startNode(config: Config, log: Logger, onLost: (why: strin
     edges,
     sessions,
     attendance,
-    users: stores.users,
+    users,
     dialogs,
     receiving,
     selfPresence,
@@ -213,6 +209,8 @@ export async function startNode(config: Config, log: Logger, onLost: (why: strin
     progress: stores.progress,
     rooms,
     attendance,
+    changes,
+    review,
     fanout,
     announceHomes: (issuers) => {
       for (const edge of edges.values()) for (const issuer of issuers) edge.announceHome(issuer);
@@ -232,10 +230,10 @@ export async function startNode(config: Config, log: Logger, onLost: (why: strin
     attendance,
     fanout,
     progress: stores.progress,
-    rooms,
-    users: stores.users,
     readMarks,
     chores,
+    changes,
+    review,
     takeover,
     lease,
     bus,
@@ -260,6 +258,7 @@ export async function startNode(config: Config, log: Logger, onLost: (why: strin
   transport.start();
   redis.start();
   presence.start();
+  await changes.start();
   await takeover.look(); // this node's own earlier life, if nobody took it yet
   await link.listen();
   await http.listen(config.http.listen);

@@ -1,5 +1,5 @@
 import type { PartReason } from "./chat/compliance-event.ts";
-import { refusal } from "./chat/role.ts";
+import { NO_ACCESS, refusal } from "./chat/role.ts";
 import type { Room } from "./chat/room.ts";
 import type { Fanout } from "./delivery/fanout.ts";
 import type { ReadMarks } from "./delivery/read-marks.ts";
@@ -142,29 +142,23 @@ export class Attendance {
     for (const token of await this.ports.dialogs.away(session.user.id, session.epid)) {
       if (token === session.token) continue;
       const rooms = await this.ports.journal.adopt(session, token);
-      const byId = new Map(
-        (await this.ports.rooms.byIds(rooms.map(({ roomId }) => roomId))).map((room) => [room.id, room]),
+      const found = await this.ports.rooms.byIds(rooms.map(({ roomId }) => roomId));
+      const access = await this.ports.rooms.access(found, session.user);
+      const entitled = new Map(
+        found
+          .filter((room, index) => !refusal("join", room, access[index] ?? NO_ACCESS))
+          .map((room) => [room.id, room]),
       );
       for (const { roomId, mask, lastNumber } of rooms) {
-        const room = byId.get(roomId);
+        const room = entitled.get(roomId);
         // Entered before the old one leaves: the user was there all the time, nobody is told anything.
         if (room) this.place(session, { room, mask, since: lastNumber, mayPost: false });
       }
+      // The right was taken away while nobody held the dialog who would have looked.
+      const lost = found.filter(({ id }) => !entitled.has(id));
+      if (lost.length > 0) await this.ports.journal.part(session, lost, "expelled");
       this.forget(token);
       this.ports.bus.publish({ kind: "adopted", token });
-    }
-  }
-
-  /** Rights changed: whoever may no longer be in the room is out of it, and hears nothing more. */
-  async review(room: Room): Promise<void> {
-    for (const session of [...this.ports.fanout.sessionsIn(room.id)]) {
-      await session.run(async () => {
-        const joined = session.rooms.get(room.id);
-        if (!joined || joined.room.accessVersion === room.accessVersion) return;
-        const [access] = await this.ports.rooms.access([room], session.user);
-        if (!access || refusal("join", room, access)) await this.leave(session, [room], "expelled");
-        else session.rooms.set(room.id, { ...joined, room, mayPost: false });
-      });
     }
   }
 

@@ -7,8 +7,10 @@
  */
 import type { PartReason } from "./chat/compliance-event.ts";
 import type { StoredMessage } from "./chat/message.ts";
-import type { Access } from "./chat/role.ts";
-import type { Privacy, Room, RoomType } from "./chat/room.ts";
+import type { Role } from "./chat/principal.ts";
+import type { Access, Bindings } from "./chat/role.ts";
+import type { Room } from "./chat/room.ts";
+import type { RoomQuery } from "./chat/room-query.ts";
 import type { Aor, User } from "./chat/user.ts";
 import type { DialogState, DialogToken, Flow, Incarnation } from "./sip/dialog.ts";
 
@@ -19,15 +21,8 @@ export interface UserStore {
   find(uri: Aor): Promise<User | undefined>;
   /** Those of these users who may not, or no longer, take part. */
   notEnabled(userIds: readonly number[]): Promise<number[]>;
-}
-
-/** What a search may ask for. Every field narrows; an empty query is every visible room. */
-export interface RoomQuery {
-  /** Blank-separated words, all of which must be in the name (or description, when asked). */
-  readonly words: string;
-  readonly inDescription: boolean;
-  readonly privacy?: Privacy;
-  readonly type?: RoomType;
+  /** With policy and principals as they are now; unknown ids are absent. */
+  byIds(ids: readonly number[]): Promise<Map<number, User>>;
 }
 
 export interface RoomStore {
@@ -36,10 +31,12 @@ export interface RoomStore {
   byIds(ids: readonly number[]): Promise<Room[]>;
   /** One answer per room, in the order asked. Never cached: a right that was taken away is gone at the next look. */
   access(rooms: readonly Room[], user: User): Promise<Access[]>;
-  /** Enabled rooms the user may see, sorted by name, at most `limit`. */
+  /** Everybody's, for one room at once; not older than the room's version that was read before. */
+  bindings(room: Room): Promise<Bindings>;
+  /** Rooms the user may see, sorted by name, at most `limit`. */
   search(query: RoomQuery, user: User, limit: number): Promise<Room[]>;
   /** Enabled rooms in which the user (or a group or domain of the user) holds the role, sorted by name, at most `limit`. */
-  associations(role: "member" | "manager", user: User, limit: number): Promise<Room[]>;
+  associations(role: Exclude<Role, "presenter">, user: User, limit: number): Promise<Room[]>;
   /** Last message number per room; rooms that are gone are absent. */
   lastNumbers(ids: readonly number[]): Promise<Map<number, number>>;
 }
@@ -218,7 +215,18 @@ export interface PresenceChange {
 
 /** What nodes tell each other. Losing any of it costs latency or a roster line, never a message. */
 export type BusMessage =
-  | { readonly kind: "posted"; readonly roomId: number; readonly number: number; readonly grpchat: string }
+  | {
+      readonly kind: "posted";
+      readonly roomId: number;
+      readonly number: number;
+      readonly grpchat: string;
+      /** The room's, under which it was stored: who had lost his right by then must not get it. An older node does not say it. */
+      readonly accessVersion?: number;
+    }
+  /** A participant's mask is different now. */
+  | { readonly kind: "permission"; readonly roomId: number; readonly participant: Participant }
+  /** Something was administered: `ChangeStore` has it. */
+  | { readonly kind: "changed" }
   | {
       readonly kind: "entered";
       readonly roomId: number;

@@ -36,7 +36,8 @@ export interface JoinedHere extends Omit<JoinedRoom, "roomId"> {
  */
 export class Session implements OutgoingDialog, Recorder {
   readonly state: DialogState;
-  readonly user: User;
+  /** As last read: policies and groups change while it lasts. */
+  user: User;
   readonly epid: string;
   readonly home: Incarnation;
   readonly epoch: number;

@@ -13,6 +13,7 @@ const RULES: readonly (readonly [place: string, mayImport: readonly string[]])[]
   ["src/chat/", ["src/chat/"]],
   ["src/ports.ts", ["src/chat/", "src/sip/"]],
   ["src/user-ports.ts", ["src/chat/"]],
+  ["src/management/", ["src/management/", "src/chat/", "src/sip/", "src/ports.ts"]],
   ["src/session.ts", ["src/chat/", "src/sip/", "src/ports.ts"]],
   ["src/sessions.ts", ["src/sip/", "src/session.ts"]],
   [
@@ -43,6 +44,7 @@ const RULES: readonly (readonly [place: string, mayImport: readonly string[]])[]
       "src/user-ports.ts",
       "src/session.ts",
       "src/attendance.ts",
+      "src/management/",
     ],
   ],
   [
@@ -56,6 +58,7 @@ const RULES: readonly (readonly [place: string, mayImport: readonly string[]])[]
       "src/delivery/",
       "src/chat/",
       "src/sip/",
+      "src/management/",
       "src/ports.ts",
       "src/user-ports.ts",
       "src/attendance.ts",
@@ -73,6 +76,7 @@ const RULES: readonly (readonly [place: string, mayImport: readonly string[]])[]
       "src/chat/",
       "src/sip/",
       "src/compliance/",
+      "src/management/",
       "mysql2",
     ],
   ],

@@ -1,5 +1,4 @@
 import type { Room } from "./room.ts";
-import type { User } from "./user.ts";
 
 /** Why a participant is no longer in a room. */
 export type PartReason =
@@ -9,6 +8,22 @@ export type PartReason =
   | "session-expired"
   | "expelled"
   | "server-lost";
+
+/** What an administrator, manager or creator did. Each is recorded with what was before and what is after. */
+export type AdministrativeKind =
+  | "ROOM_CREATED"
+  | "ROOM_CHANGED"
+  | "ROOM_DELETED"
+  | "ROLE_CHANGED"
+  | "CATEGORY_CREATED"
+  | "CATEGORY_CHANGED"
+  | "CATEGORY_DELETED"
+  | "ADDIN_CHANGED"
+  | "POLICY_CHANGED"
+  | "GROUP_CHANGED";
+
+/** JSON with whole numbers only. */
+export type Json = string | number | boolean | null | readonly Json[] | { readonly [member: string]: Json };
 
 /** What happened, in the archive's words. More kinds join as the features that cause them do. */
 export type ComplianceFact =
@@ -27,13 +42,31 @@ export type ComplianceFact =
       readonly to: number;
       readonly count: number;
       readonly limit: number;
+    }
+  | {
+      readonly kind: AdministrativeKind;
+      /** Whom or what it concerns besides the room: an address, a category's or an add-in's name; empty for the room itself. */
+      readonly subject: string;
+      readonly before: Json;
+      readonly after: Json;
     };
+
+/** Stands for the room of an event that concerns no single one. */
+export const NO_ROOM = { id: 0, uri: "", name: "" } as const;
+
+/** Who did it. An administrator at the command line is no user: id 0, and an address of another kind. */
+export interface EventActor {
+  readonly id: number;
+  readonly uri: string;
+  readonly displayName: string;
+  readonly email: string | null;
+}
 
 /** One recordable event: who, where, when, what. `user` and `room` are as they were at that moment. */
 export interface ComplianceEvent {
   /** 32 hex digits, rising with time. */
   readonly eventId: string;
-  /** `room:<id>` for what changes a room, `read:<incarnation>` for what was read from it. */
+  /** `room:<id>` for what changes a room, `read:<incarnation>` for what was read from it, `administration` for all else. */
   readonly stream: string;
   /** Dense per stream, starting at 1. */
   readonly streamSeq: number;
@@ -41,7 +74,7 @@ export interface ComplianceEvent {
   readonly node: string;
   /** The dialog's token, a digest of it: it tells two endpoints of one user apart and opens nothing. */
   readonly session: string;
-  readonly user: Pick<User, "id" | "uri" | "displayName" | "email">;
+  readonly user: EventActor;
   readonly room: Pick<Room, "id" | "uri" | "name">;
   readonly fact: ComplianceFact;
 }
@@ -79,9 +112,25 @@ function detailOf(fact: ComplianceFact): Record<string, unknown> {
       return { alert: fact.alert, number: fact.number, rtf: fact.rtf, text: fact.text };
     case "BACKCHAT":
       return { count: fact.count, from: fact.from, limit: fact.limit, to: fact.to };
+    case "ROOM_CREATED":
+    case "ROOM_CHANGED":
+    case "ROOM_DELETED":
+    case "ROLE_CHANGED":
+    case "CATEGORY_CREATED":
+    case "CATEGORY_CHANGED":
+    case "CATEGORY_DELETED":
+    case "ADDIN_CHANGED":
+    case "POLICY_CHANGED":
+    case "GROUP_CHANGED":
+      return { after: inKeyOrder(fact.after), before: inKeyOrder(fact.before), subject: fact.subject };
     default:
       return fact satisfies never;
   }
+}
+
+/** The same value; written, its keys come in their order. */
+function inKeyOrder(value: Json): Json {
+  return JSON.parse(canonicalJson(value));
 }
 
 /** JSON with sorted keys and no blanks. Lone surrogates are written as escapes, as JSON.stringify does. */

@@ -30,6 +30,66 @@ export const CHAT_ERRORS = {
   NOT_JOINED: { status: 403, code: 480, name: "ERROR_USER_NOT_JOINED", text: "Join the room first" },
   WRONG_AUTHOR: { status: 403, code: 403, name: "ERROR_PERMISSION", text: "The author is not you" },
   ROOM_NOT_FOUND: { status: 404, code: 404, name: "ERROR_NO_SUCH_NODE", text: "There is no such room" },
+  CATEGORY_NOT_FOUND: {
+    status: 404,
+    code: 404,
+    name: "ERROR_NO_SUCH_NODE",
+    text: "There is no such category",
+  },
+  PRINCIPAL_NOT_FOUND: {
+    status: 404,
+    code: 404,
+    name: "ERROR_NO_SUCH_PRINCIPAL",
+    text: "There is no such user, group or domain",
+  },
+  ADD_IN_NOT_FOUND: {
+    status: 404,
+    code: 404,
+    name: "ERROR_INVALID_ARGUMENT",
+    text: "There is no such add-in",
+  },
+  NOT_LARGE: {
+    status: 405,
+    code: 405,
+    name: "ERROR_CANNOT_GET_PARTICIPANTS",
+    text: "The room is not large: its participants are known from joining it",
+  },
+  COLLISION: {
+    status: 409,
+    code: 409,
+    name: "ERROR_DATA_COLLISION",
+    text: "Somebody else changed it meanwhile, please look again",
+  },
+  NAME_TAKEN: {
+    status: 409,
+    code: 409,
+    name: "ERROR_DUPLICATE_ROOM_NAME",
+    text: "A room or category has this name already",
+  },
+  NOT_EMPTY: {
+    status: 409,
+    code: 409,
+    name: "ERROR_INVALID_ARGUMENT",
+    text: "It is still in use",
+  },
+  OUT_OF_SCOPE: {
+    status: 403,
+    code: 403,
+    name: "ERROR_PERMISSION",
+    text: "The category does not allow one of these users, groups or domains",
+  },
+  PRESENTER_NOT_MEMBER: {
+    status: 403,
+    code: 403,
+    name: "ERROR_PERMISSION",
+    text: "A presenter must be a member",
+  },
+  NOT_UNDER_ROOT: {
+    status: 416,
+    code: 416,
+    name: "ERROR_NODE_HIERARCHY",
+    text: "A room hangs under a category, never directly under the root",
+  },
   ROOM_DISABLED: { status: 410, code: 410, name: "ERROR_NODE_DISABLED", text: "The room is disabled" },
   DATA_COLLISION: {
     status: 409,
@@ -66,8 +126,9 @@ export type ChatErrorCode = keyof typeof CHAT_ERRORS;
 /** The user's fault, or a condition the user must know of. Anything else that is thrown is ours. */
 export class ChatError extends Error {
   readonly code: ChatErrorCode;
-  constructor(code: ChatErrorCode, options?: { cause?: unknown }) {
-    super(CHAT_ERRORS[code].text, options);
+  /** @param options.detail a whole sentence in place of the table's; only of what the asker has said or may know */
+  constructor(code: ChatErrorCode, options?: { cause?: unknown; detail?: string }) {
+    super(options?.detail ?? CHAT_ERRORS[code].text, options);
     this.name = "ChatError";
     this.code = code;
   }

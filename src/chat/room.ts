@@ -1,3 +1,5 @@
+import type { AddIn } from "./add-in.ts";
+
 /** Who can find and enter a room. Lync's words; on the wire `open`, `scoped`, `private`. */
 export type Privacy = "open" | "closed" | "secret";
 
@@ -17,11 +19,16 @@ export interface Room {
   readonly privacy: Privacy;
   readonly type: RoomType;
   readonly categoryId: number;
+  readonly categoryGuid: string;
+  readonly addIn: AddIn | null;
   readonly disabled: boolean;
   /** False: history is not shown to users (the compliance archive still records). */
   readonly keepsHistory: boolean;
   readonly fileUpload: boolean;
+  /** Whether new members are invited: by the category, unless the room says never. */
   readonly invitations: boolean;
+  /** The room's own part of that: false is never, whatever the category says. */
+  readonly inheritsInvitations: boolean;
   /** Rises with every change of the room's settings or roles; a decision made under an older version is made again. */
   readonly accessVersion: number;
 }

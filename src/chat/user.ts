@@ -9,6 +9,10 @@ export interface User {
   readonly email: string | null;
   /** Resolved policy: the user's own, else the global one (`EnablePersistentChat`, false unless an administrator says otherwise). */
   readonly enabled: boolean;
+  /** Resolved policy: may create rooms where a category makes the user a creator. On unless an administrator says otherwise. */
+  readonly mayCreateRooms: boolean;
+  /** Persistent chat administrator: the user's own, or by a group. */
+  readonly administrator: boolean;
   /** The user's own principal id and those of every group and domain that contains the user. */
   readonly principalIds: readonly number[];
 }

@@ -4,6 +4,7 @@ import type { Fanout } from "../delivery/fanout.ts";
 import type { Invitations } from "../delivery/invitations.ts";
 import type { ReadMarks } from "../delivery/read-marks.ts";
 import type { Rosters } from "../delivery/rosters.ts";
+import type { Management } from "../management/management.ts";
 import type { Clock, DialogStore, Journal, MessageStore, RoomStore } from "../ports.ts";
 import type { Session } from "../session.ts";
 import { MAX_DATAGRAM_BODY_BYTES } from "../sip/dialog.ts";
@@ -35,6 +36,7 @@ export interface PoolIdentity {
 /** Everything a command may use. */
 export interface Services {
   readonly rooms: RoomStore;
+  readonly management: Management;
   readonly messages: MessageStore;
   readonly dialogs: DialogStore;
   readonly journal: Journal;

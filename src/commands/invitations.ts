@@ -1,9 +1,9 @@
 import { wireInvitation } from "../delivery/invitations.ts";
+import { wireRoom } from "../delivery/wire-room.ts";
 import type { Command } from "../xccos/command.ts";
 import { invitationData } from "../xccos/reply.ts";
 import { travellingBytes } from "../xccos/travelling.ts";
 import { type CommandResult, type Context, mostReplyBytes } from "./context.ts";
-import { wireRoom } from "./wire-room.ts";
 
 /** The envelope around the invitations of a reply. */
 const AROUND_INVITATIONS_BYTES = 2_000;

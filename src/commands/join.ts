@@ -1,13 +1,13 @@
 import { ChatError, type ChatErrorCode } from "../chat/errors.ts";
 import { refusal } from "../chat/role.ts";
 import type { Room } from "../chat/room.ts";
+import { permissionMask, wireRoom } from "../delivery/wire-room.ts";
 import type { Participant } from "../ports.ts";
 import type { Command } from "../xccos/command.ts";
 import { joinData, partData } from "../xccos/reply.ts";
 import { travellingBytes } from "../xccos/travelling.ts";
 import type { RoomRef } from "../xccos/uri.ts";
 import { type CommandResult, type Context, mostReplyBytes } from "./context.ts";
-import { permissionMask, wireRoom } from "./wire-room.ts";
 
 /** A room may change between the decision and its record; then it is decided again, but not for ever. */
 const MAX_DECISIONS = 3;

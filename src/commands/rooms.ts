@@ -1,10 +1,10 @@
 import { ChatError } from "../chat/errors.ts";
 import type { Room } from "../chat/room.ts";
+import { wireRoom } from "../delivery/wire-room.ts";
 import type { Command } from "../xccos/command.ts";
 import { roomListData } from "../xccos/reply.ts";
 import { travellingBytes } from "../xccos/travelling.ts";
 import { type CommandResult, type Context, mostReplyBytes } from "./context.ts";
-import { wireRoom } from "./wire-room.ts";
 
 // Maps, not objects: a client may well ask for "constructor".
 const PRIVACY = new Map<string, Room["privacy"]>([

@@ -14,6 +14,18 @@ const HOLE_RETRY_MS = 2_000;
 /** Messages fetched in one step while catching up. */
 const CATCH_UP_STEP = 500;
 const ROOMS_PER_LOOK = 1_000;
+/** Messages of one room that may wait for its review; beyond it the store is asked, which has them all. */
+const MAX_UNREVIEWED = 1_000;
+/** Rooms whose version is remembered though nobody here is in them. */
+const MAX_VERSIONS = 10_000;
+
+interface Known {
+  room: Room;
+  readonly channel: RoomChannel;
+  holeTimer: NodeJS.Timeout | undefined;
+  /** Stored under a version of the room that has not been reviewed here. */
+  unreviewed: { readonly number: number; readonly grpchat: string; readonly version: number }[];
+}
 
 interface FanoutPorts {
   readonly messages: MessageStore;
@@ -23,6 +35,8 @@ interface FanoutPorts {
   readonly envids: Envids;
   /** Every message that this node hears of, once; of rooms that nobody here is in what the bus brings. */
   readonly onMessage?: (roomId: number, grpchat: string) => void;
+  /** The room is another version than this node knows: whoever lost his right must be out of it before anything is delivered. */
+  readonly review: (roomId: number) => Promise<void>;
   /** Errors of background work, for the log. */
   readonly onError: (error: unknown, what: string) => void;
 }
@@ -33,10 +47,9 @@ interface FanoutPorts {
  */
 export class Fanout {
   private readonly ports: FanoutPorts;
-  private readonly channels = new Map<
-    number,
-    { room: Room; channel: RoomChannel; holeTimer: NodeJS.Timeout | undefined }
-  >();
+  private readonly channels = new Map<number, Known>();
+  /** Of rooms that were reviewed lately, the version. */
+  private readonly versions = new Map<number, number>();
   private readonly idByUri = new Map<string, number>();
   private moved = new Set<number>();
   private stopped = false;
@@ -44,7 +57,8 @@ export class Fanout {
   constructor(ports: FanoutPorts) {
     this.ports = ports;
     ports.bus.onMessage((message) => {
-      if (message.kind === "posted") this.offer(message.roomId, message.number, message.grpchat);
+      if (message.kind === "posted")
+        this.offer(message.roomId, message.number, message.grpchat, message.accessVersion);
     });
   }
 
@@ -54,15 +68,17 @@ export class Fanout {
    */
   enter(session: Session, room: Room, since: number): Room {
     const known = this.channels.get(room.id);
+    // Found entitled under a version that has been reviewed since, or is newer than the others here were looked at under.
+    const reviewed = known?.room.accessVersion ?? this.versions.get(room.id) ?? room.accessVersion;
+    if (reviewed !== room.accessVersion) this.askForReview(room.id);
     if (known) {
-      if (known.room.accessVersion !== room.accessVersion) known.room = room;
       known.channel.sessions.add(session);
-      return known.room;
+      return known.room.accessVersion === room.accessVersion ? known.room : room;
     }
     const channel = new RoomChannel(room.id, since);
     channel.sessions.add(session);
     this.idByUri.set(room.uri, room.id);
-    this.channels.set(room.id, { room, channel, holeTimer: undefined });
+    this.channels.set(room.id, { room, channel, holeTimer: undefined, unreviewed: [] });
     return room;
   }
 
@@ -109,6 +125,27 @@ export class Fanout {
     return this.channels.get(roomId)?.channel.sessions ?? NOBODY;
   }
 
+  /** The room as last reviewed, when it has participants on this node. */
+  roomHere(roomId: number): Room | undefined {
+    return this.channels.get(roomId)?.room;
+  }
+
+  /** Everybody who is in the room here is entitled to it as it is in this version: what waited for that is delivered. */
+  reviewed(room: Room): void {
+    this.versions.delete(room.id);
+    this.versions.set(room.id, room.accessVersion);
+    if (this.versions.size > MAX_VERSIONS) {
+      const oldest = this.versions.keys().next();
+      if (!oldest.done) this.versions.delete(oldest.value);
+    }
+    const known = this.channels.get(room.id);
+    if (!known) return;
+    known.room = room;
+    const waiting = known.unreviewed;
+    known.unreviewed = [];
+    for (const { number, grpchat, version } of waiting) this.offer(room.id, number, grpchat, version);
+  }
+
   /** Rooms with participants on this node, as last seen. */
   roomsHere(): Room[] {
     return [...this.channels.values()].map(({ room }) => room);
@@ -117,8 +154,15 @@ export class Fanout {
   /** A message this node has just stored. */
   stored(room: Room, message: StoredMessage): void {
     const grpchat = encode(room, message);
-    this.ports.bus.publish({ kind: "posted", roomId: room.id, number: message.number, grpchat });
-    this.offer(room.id, message.number, grpchat);
+    const { accessVersion } = room;
+    this.ports.bus.publish({
+      kind: "posted",
+      roomId: room.id,
+      number: message.number,
+      grpchat,
+      accessVersion,
+    });
+    this.offer(room.id, message.number, grpchat, accessVersion);
   }
 
   /** Numbers up to which each room that moved since the last call has been handed over; for `ProgressStore`. */
@@ -149,16 +193,24 @@ export class Fanout {
     for (const { holeTimer } of this.channels.values()) clearTimeout(holeTimer);
   }
 
-  private offer(roomId: number, number: number, grpchat: string): void {
+  private offer(roomId: number, number: number, grpchat: string, version = 0): void {
     const known = this.channels.get(roomId);
     if (this.stopped) return;
     if (!known) return this.ports.onMessage?.(roomId, grpchat);
+    if (version > known.room.accessVersion) {
+      if (known.unreviewed.length < MAX_UNREVIEWED) known.unreviewed.push({ number, grpchat, version });
+      return this.askForReview(roomId);
+    }
     for (const leaving of known.channel.offer(number, grpchat)) {
       this.ports.onMessage?.(roomId, leaving.grpchat);
       this.send(known.channel.sessions, roomId, leaving.number, leaving.grpchat);
       this.moved.add(roomId);
     }
     if (known.channel.hole && !known.holeTimer) this.watchHole(roomId, HOLE_PATIENCE_MS);
+  }
+
+  private askForReview(roomId: number): void {
+    this.ports.review(roomId).catch((error: unknown) => this.ports.onError(error, "reviewing rights"));
   }
 
   private send(sessions: Iterable<Session>, roomId: number, number: number, grpchat: string): void {
@@ -190,6 +242,10 @@ export class Fanout {
         start,
         Math.min(to, start + CATCH_UP_STEP - 1),
       );
+      // Read after the messages: not older than what any of them was stored under.
+      const [now] = await this.ports.rooms.byIds([roomId]);
+      if (now?.accessVersion !== this.channels.get(roomId)?.room.accessVersion)
+        await this.ports.review(roomId);
       const room = this.channels.get(roomId)?.room;
       if (!room) return;
       for (const message of messages) this.offer(roomId, message.number, encode(room, message));

@@ -70,6 +70,29 @@ export class Rosters {
     this.change({ kind: "enter", order: this.ports.notices.nextOrder(), room, participant });
   }
 
+  /** The participant may do more or less than before. */
+  changed(room: Room, participant: Participant): void {
+    const roster = this.rosters.get(room.id);
+    const known = roster?.here.get(participant.user);
+    if (!roster || !known) return;
+    roster.room = room;
+    known.participant = participant;
+    this.ports.presence
+      .enter([{ roomId: room.id, participant }])
+      .catch((error: unknown) => this.ports.onError(error, "publishing presence"));
+    if (!roster.large) this.ports.bus.publish({ kind: "permission", roomId: room.id, participant });
+  }
+
+  /** Above the limit, or above its lower bound since: its roster is not shown. */
+  isLarge(roomId: number): boolean {
+    return this.rosters.get(roomId)?.large ?? false;
+  }
+
+  /** Everybody in a large room, whose roster is shown on request only. */
+  async everybody(roomId: number): Promise<Participant[]> {
+    return this.union(roomId, await this.ports.presence.others([roomId]));
+  }
+
   leave(session: Session, room: Room): void {
     const roster = this.rosters.get(room.id);
     const known = roster?.here.get(session.user.uri);
@@ -95,14 +118,15 @@ export class Rosters {
       crowded.length > 0 ? await this.ports.presence.others(crowded) : new Map<number, Participant[]>();
     const result = new Map<number, Participant[] | undefined>();
     for (const id of roomIds) result.set(id, undefined);
-    for (const id of small) {
-      const union = new Map<Aor, Participant>();
-      for (const participant of others.get(id) ?? []) union.set(participant.user, participant);
-      for (const { participant } of this.rosters.get(id)?.here.values() ?? [])
-        union.set(participant.user, participant);
-      result.set(id, [...union.values()]);
-    }
+    for (const id of small) result.set(id, this.union(id, others));
     return result;
+  }
+
+  private union(roomId: number, others: ReadonlyMap<number, readonly Participant[]>): Participant[] {
+    const union = new Map<Aor, Participant>();
+    for (const participant of others.get(roomId) ?? []) union.set(participant.user, participant);
+    for (const participant of this.participantsHere(roomId)) union.set(participant.user, participant);
+    return [...union.values()];
   }
 
   /** Number of participants per room. */

@@ -2,9 +2,11 @@ import { setTimeout as pause } from "node:timers/promises";
 import type { Attendance } from "../attendance.ts";
 import type { Fanout } from "../delivery/fanout.ts";
 import type { ReadMarks } from "../delivery/read-marks.ts";
-import type { Clock, NodeBus, ProgressStore, RoomStore, UserStore } from "../ports.ts";
+import type { Clock, NodeBus, ProgressStore } from "../ports.ts";
 import type { Sessions } from "../sessions.ts";
+import type { Changes } from "./changes.ts";
 import type { LeaseKeeper } from "./lease-keeper.ts";
+import type { RightsReview } from "./rights-review.ts";
 import type { Takeover } from "./takeover.ts";
 
 /** How long a participant whose connection closed keeps his place. */
@@ -16,8 +18,10 @@ const CATCH_UP_LOOK_MS = 500;
 const CATCH_UP_MS = { withoutBus: 1_500, withBus: 10_000 };
 /** Others come back to the bus later than this node: what they say until then reaches nobody. */
 const BUS_SETTLES_MS = 15_000;
-const REVIEW_MS = 2_000;
-const ROOMS_PER_REVIEW = 1_000;
+/** Who is not told of a change by the bus notices it so soon; it costs one look at an index. */
+const CHANGES_LOOK_MS = 500;
+/** Everything is compared now and then, whatever was missed. */
+const RECONCILE_MS = 60_000;
 /** How long a second's copies may take to leave before their progress is saved. */
 const SENDING_LOOK_MS = 20;
 const SENDING_LOOKS = 40;
@@ -28,9 +32,9 @@ interface HousekeepingPorts {
   readonly attendance: Attendance;
   readonly fanout: Fanout;
   readonly progress: ProgressStore;
-  readonly rooms: RoomStore;
-  readonly users: UserStore;
   readonly readMarks: ReadMarks;
+  readonly changes: Changes;
+  readonly review: RightsReview;
   readonly takeover: Takeover;
   readonly lease: LeaseKeeper;
   readonly bus: NodeBus;
@@ -72,13 +76,16 @@ export class Housekeeping {
   }
 
   start(): void {
-    const { fanout, takeover } = this.ports;
+    const { changes, fanout, review, takeover } = this.ports;
     this.every(SWEEP_MS, "ending sessions", () => this.endSessions());
     this.every(1_000, "saving progress", () => this.saveProgress());
     this.every(TAKEOVER_LOOK_MS, "looking for dead nodes", () => takeover.look());
-    this.every(REVIEW_MS, "reviewing rights", () => this.review());
-    this.every(REVIEW_MS, "reviewing policies", () => this.endForbidden());
     for (const { what, everyMs, work } of this.ports.chores) this.every(everyMs, what, work);
+    this.every(CHANGES_LOOK_MS, "following changes", async () => {
+      await changes.look();
+      await review.retry();
+    });
+    this.every(RECONCILE_MS, "reviewing all rights", () => review.everybody());
     this.every(CLEAN_UP_MS, "cleaning up", async () => void (await this.ports.cleanUp()));
     this.every(CATCH_UP_LOOK_MS, "comparing rooms with the store", async () => {
       const nowMs = this.ports.clock.monotonicMs();
@@ -134,27 +141,5 @@ export class Housekeeping {
     this.unsaved = new Map();
     this.ports.readMarks.progressed(saving);
     await progress.save(lease.incarnation, saving);
-  }
-
-  /** Policy was taken away: the sessions are over, and their next request is answered 481. */
-  private async endForbidden(): Promise<void> {
-    const { sessions, users, attendance } = this.ports;
-    for (const userId of await users.notEnabled(sessions.users())) {
-      const ending = sessions
-        .ofUser(userId)
-        .map((session) => session.run(() => attendance.end(session, "expelled", false)));
-      await Promise.all(ending);
-    }
-  }
-
-  private async review(): Promise<void> {
-    const here = this.ports.fanout.roomsHere();
-    for (let at = 0; at < here.length; at += ROOMS_PER_REVIEW) {
-      const some = here.slice(at, at + ROOMS_PER_REVIEW);
-      const versions = new Map(some.map((room) => [room.id, room.accessVersion]));
-      for (const room of await this.ports.rooms.byIds([...versions.keys()])) {
-        if (room.accessVersion !== versions.get(room.id)) await this.ports.attendance.review(room);
-      }
-    }
   }
 }

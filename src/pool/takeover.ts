@@ -5,6 +5,8 @@ import type { Fanout } from "../delivery/fanout.ts";
 import type { DialogStore, JoinedRoom, LeaseStore, ProgressStore, RoomStore } from "../ports.ts";
 import type { Session } from "../session.ts";
 import type { Incarnation } from "../sip/dialog.ts";
+import type { Changes } from "./changes.ts";
+import type { RightsReview } from "./rights-review.ts";
 
 interface TakeoverPorts {
   readonly me: Incarnation;
@@ -13,6 +15,8 @@ interface TakeoverPorts {
   readonly progress: ProgressStore;
   readonly rooms: RoomStore;
   readonly attendance: Attendance;
+  readonly changes: Changes;
+  readonly review: RightsReview;
   readonly fanout: Fanout;
   /** Kamailio is to send requests of dialogs issued by these incarnations here. */
   readonly announceHomes: (issuers: ReadonlySet<Incarnation>) => void;
@@ -69,11 +73,14 @@ export class Takeover {
         else sessionsOf.set(roomId, [session]);
       }
     }
+    const restored = new Set([...sessionsOf.values()].flat());
+    await this.ports.review.restored([...restored], await this.ports.changes.lately());
     this.ports.announceHomes(new Set([dead, ...left.map(({ dialog }) => dialog.state.issuedBy)]));
     await this.ports.dropPresence(dead);
     for (const [roomId, sessions] of sessionsOf) {
       const room = byId.get(roomId);
-      if (room) await this.resume(sessions, room);
+      const staying = sessions.filter((session) => session.rooms.has(roomId));
+      if (room && staying.length > 0) await this.resume(staying, room);
     }
     await fanout.catchUp();
     // On record at once: a room in which nothing happens any more would else be told from the beginning at the next takeover.

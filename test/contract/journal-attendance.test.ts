@@ -36,7 +36,7 @@ const ids = (rooms: readonly Room[]) => rooms.map(({ id }) => id);
 /** Kinds recorded of a room, in stream order, with the reason of a PART. */
 async function factsOf(room: Room): Promise<string[]> {
   const rows = await stores.database.rows<{ body: Buffer }>(
-    "SELECT body FROM compliance_outbox WHERE stream = ? ORDER BY stream_seq",
+    "SELECT body FROM compliance_outbox WHERE stream = ? AND kind <> 'ROLE_CHANGED' ORDER BY stream_seq",
     [`room:${room.id}`],
   );
   return rows.map(({ body }) => {

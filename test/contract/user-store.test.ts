@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
+import { ChatError } from "../../src/chat/errors.ts";
 import type { Aor } from "../../src/chat/user.ts";
-import { AdministrationError } from "../../src/store/mysql/administration-error.ts";
 import type { Stores } from "../../src/store/mysql/stores.ts";
 import { type MysqlLab, startMysqlLab } from "../support/mysql.ts";
 
@@ -104,7 +104,7 @@ test("adding a user again brings up to date what is given, and nothing else", as
   ])
     await assert.rejects(
       admin.addUser({ uri: wrong }),
-      (error) => error instanceof AdministrationError && error.code === "INVALID",
+      (error) => error instanceof ChatError && error.code === "BAD_REQUEST",
     );
 });
 

@@ -66,6 +66,8 @@ export interface Lab {
   sql<Row extends object>(query: string, values?: readonly Value[]): Promise<Row[]>;
   /** What was recorded of a room, in the order of its stream; with the reading, which has streams of its own. */
   recorded(room: string): Promise<RecordedEvent[]>;
+  /** What was administered of a room, or without one of everything else, in the order of its stream. */
+  administered(room?: string): Promise<RecordedEvent[]>;
   /** Changes parlance.yaml of a node and starts that node again. */
   configure(node: string, settings: LabSettings): Promise<void>;
   /** Starts a process again and returns when a request gets through to a node. */
@@ -132,6 +134,15 @@ export function displayName(user: string): string {
 
 function labOn(stack: Stack, database: Database, administration: Administration): Lab {
   const uris = new Map<string, string>();
+  const events = async (room: string | undefined): Promise<RecordedEvent[]> => {
+    const id = room === undefined ? 0 : (await administration.findRoom(room)).id;
+    const columns = "stream, stream_seq, body";
+    const rows = await database.rows<{ body: Buffer }>(
+      `SELECT ${columns} FROM compliance_outbox WHERE room_id = ? UNION SELECT ${columns} FROM compliance_handover WHERE room_id = ? ORDER BY stream, stream_seq`,
+      [id, id],
+    );
+    return rows.map(({ body }) => recordedEvent(JSON.parse(body.toString("utf8"))));
+  };
   let endpoints: XccosEndpoint[] = [];
   const lab: Lab = {
     stack,
@@ -172,15 +183,8 @@ function labOn(stack: Stack, database: Database, administration: Administration)
       return uri;
     },
     sql: (query, values = []) => database.rows(query, values),
-    async recorded(room) {
-      const { id } = await administration.findRoom(room);
-      const columns = "stream, stream_seq, body";
-      const rows = await database.rows<{ body: Buffer }>(
-        `SELECT ${columns} FROM compliance_outbox WHERE room_id = ? UNION SELECT ${columns} FROM compliance_handover WHERE room_id = ? ORDER BY stream, stream_seq`,
-        [id, id],
-      );
-      return rows.map(({ body }) => recordedEvent(JSON.parse(body.toString("utf8"))));
-    },
+    recorded: async (room) => (await events(room)).filter((event) => !isAdministrative(event)),
+    administered: async (room) => (await events(room)).filter(isAdministrative),
     async configure(node, settings) {
       const file = stack.configFiles[node];
       if (file === undefined) throw new Error(`no node ${node}`);
@@ -233,6 +237,10 @@ async function untilServed(stack: Stack): Promise<void> {
   } finally {
     phone.end();
   }
+}
+
+function isAdministrative({ kind }: RecordedEvent): boolean {
+  return kind.includes("_");
 }
 
 function recordedEvent(body: {

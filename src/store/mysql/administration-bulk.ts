@@ -1,14 +1,13 @@
 import { randomUUID } from "node:crypto";
-import { findCategory } from "./administration-categories.ts";
-import { AdministrationError } from "./administration-error.ts";
-import { type NewUser, userUri } from "./administration-people.ts";
-import type { NewRoom, Role } from "./administration-rooms.ts";
+import { ChatError } from "../../chat/errors.ts";
+import type { Role } from "../../chat/principal.ts";
+import { userUri } from "../../management/addresses.ts";
+import type { DescribedRoom } from "../../management/administration.ts";
+import { type NewUser, nameIn } from "../../management/people.ts";
 import { type Database, ids, type Value } from "./database.ts";
 import { inviteMembers } from "./invitations.ts";
-import { displayNameOf } from "./user-store.ts";
-
-/** Rows in one statement. */
-const CHUNK = 2_000;
+import { chunks, readCategories } from "./management-rows.ts";
+import { beginChange, logChanges } from "./management-store.ts";
 
 export interface NewRole {
   readonly roomId: number;
@@ -16,8 +15,11 @@ export interface NewRole {
   readonly role: Role;
 }
 
-/** Thousands at once, many rows a statement; without the checks that one by one can afford, where said so. */
-export function bulkAdministration(database: Database, servedDomain: string) {
+/**
+ * Fills an empty pool, many rows a statement: benches and tests need a world of thousands. It is no way to administer a pool that
+ * is in use: nothing of it is recorded, and scope is not looked at. `openManagement` has the rules.
+ */
+export function bulkLoad(database: Database, servedDomain: string) {
   return {
     /** Adds those that are missing; existing ones stay as they are. @returns ids in the order given */
     async addUsers(users: readonly NewUser[]): Promise<number[]> {
@@ -25,7 +27,7 @@ export function bulkAdministration(database: Database, servedDomain: string) {
       for (const chunk of chunks(users)) {
         const rows = chunk.map(({ uri, displayName, email, enabled }) => {
           const address = userUri(uri);
-          return [address, "user", displayName ?? displayNameOf(address), email ?? null, enabled ?? null];
+          return [address, "user", displayName ?? nameIn(address), email ?? null, enabled ?? null];
         });
         await database.change(
           "INSERT INTO principal (uri, kind, display_name, email, enabled) VALUES ? ON DUPLICATE KEY UPDATE uri = principal.uri",
@@ -41,8 +43,8 @@ export function bulkAdministration(database: Database, servedDomain: string) {
       return users.map(({ uri }) => found.get(userUri(uri)) ?? 0);
     },
 
-    /** All or none of each 2,000. @returns ids in the order given @throws {AdministrationError} NAME_TAKEN, NOT_FOUND */
-    async addRooms(rooms: readonly NewRoom[]): Promise<number[]> {
+    /** All or none of each 2,000. @returns ids in the order given @throws {ChatError} NAME_TAKEN, CATEGORY_NOT_FOUND */
+    async addRooms(rooms: readonly DescribedRoom[]): Promise<number[]> {
       const added: number[] = [];
       for (const chunk of chunks(rooms))
         added.push(...(await addRoomsTogether(database, servedDomain, chunk)));
@@ -53,6 +55,7 @@ export function bulkAdministration(database: Database, servedDomain: string) {
     async addRoles(roles: readonly NewRole[]): Promise<void> {
       for (const chunk of chunks(roles)) {
         await database.transaction(async (queries) => {
+          await logChanges(queries, await beginChange(queries), [{ kind: "everybody" }], Date.now());
           const roomIds = [...new Set(chunk.map(({ roomId }) => roomId))].sort((a, b) => a - b);
           await queries.change("UPDATE room SET access_version = access_version + 1 WHERE id IN (?)", [
             ids(roomIds),
@@ -75,20 +78,21 @@ export function bulkAdministration(database: Database, servedDomain: string) {
 function addRoomsTogether(
   database: Database,
   servedDomain: string,
-  rooms: readonly NewRoom[],
+  rooms: readonly DescribedRoom[],
 ): Promise<number[]> {
   return database.transaction(async (queries) => {
-    await queries.rows("SELECT value FROM setting WHERE name = 'naming' FOR UPDATE");
+    await beginChange(queries);
     const names = rooms.map(({ name }) => name);
     const [taken] = await queries.rows<{ name: string }>(
       "SELECT name FROM room WHERE name IN (?) UNION SELECT name FROM category WHERE name IN (?) LIMIT 1",
       [names, names],
     );
     if (taken)
-      throw new AdministrationError("NAME_TAKEN", `A room or category is called "${taken.name}" already.`);
-    const categories = new Map<string, number>();
-    for (const name of new Set(rooms.map(({ category }) => category)))
-      categories.set(name, (await findCategory(queries, name)).id);
+      throw new ChatError("NAME_TAKEN", { detail: `A room or category is called "${taken.name}" already.` });
+    const categories = new Map((await readCategories(queries)).map(({ name, id }) => [name, id]));
+    const missing = rooms.find(({ category }) => !categories.has(category));
+    if (missing)
+      throw new ChatError("CATEGORY_NOT_FOUND", { detail: `There is no category "${missing.category}".` });
     const guids = rooms.map(({ guid }) => guid ?? randomUUID());
     const values = rooms.map((room, index): Value[] => [
       room.domain ?? servedDomain,
@@ -112,10 +116,4 @@ function addRoomsTogether(
     const byGuid = new Map(read.map(({ id, guid }) => [guid, id]));
     return guids.map((guid) => byGuid.get(guid) ?? 0);
   });
-}
-
-function chunks<Item>(items: readonly Item[]): Item[][] {
-  const list: Item[][] = [];
-  for (let from = 0; from < items.length; from += CHUNK) list.push(items.slice(from, from + CHUNK));
-  return list;
 }

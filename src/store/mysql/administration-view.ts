@@ -1,14 +1,21 @@
+import type { Category } from "../../chat/category.ts";
+import { ChatError } from "../../chat/errors.ts";
+import type { PrincipalKind, Role, ScopeWord } from "../../chat/principal.ts";
 import type { Room } from "../../chat/room.ts";
-import { type Category, findCategory, readCategories } from "./administration-categories.ts";
-import { findRoom, type Role, type RoomName } from "./administration-rooms.ts";
+import { type NamedRoom, roomName } from "../../management/administration.ts";
+import { foundRoom } from "../../management/room-changes.ts";
 import { type Database, limit } from "./database.ts";
-import { ROOM_COLUMNS, type RoomRow, roomOf } from "./room-rows.ts";
+import { findRoom, readCategories, readList } from "./management-rows.ts";
+import { ROOM_COLUMNS, ROOM_TABLES, type RoomRow, roomOf } from "./room-rows.ts";
 import { GLOBAL_POLICY } from "./user-store.ts";
+
+/** Entries shown of one list. */
+const SHOWN = 20_000;
 
 export interface PrincipalView {
   readonly id: number;
   readonly uri: string;
-  readonly kind: "user" | "group" | "domain";
+  readonly kind: PrincipalKind;
   readonly displayName: string;
   readonly email: string | null;
   /** Own policy; null takes the global one. */
@@ -24,7 +31,7 @@ export interface RoomView {
 
 export interface CategoryView {
   readonly category: Category;
-  readonly scopes: readonly { readonly uri: string; readonly scope: "allowed" | "denied" | "creator" }[];
+  readonly scopes: readonly { readonly uri: string; readonly scope: ScopeWord }[];
 }
 
 /** What an administrator looks at. Lists go on after the last name or address of the page before. */
@@ -39,7 +46,7 @@ export function administrationView(database: Database) {
 
     async listRooms(atMost: number, after = ""): Promise<Room[]> {
       const rows = await database.rows<RoomRow>(
-        `SELECT ${ROOM_COLUMNS} FROM room r JOIN category c ON c.id = r.category_id WHERE r.name > ? ORDER BY r.name ${limit(atMost)}`,
+        `SELECT ${ROOM_COLUMNS} FROM ${ROOM_TABLES} WHERE r.name > ? ORDER BY r.name ${limit(atMost)}`,
         [after],
       );
       return rows.map(roomOf);
@@ -63,31 +70,24 @@ export function administrationView(database: Database) {
 
     listCategories: (): Promise<Category[]> => readCategories(database),
 
-    /** @throws {AdministrationError} NOT_FOUND */
-    findRoom: (name: RoomName): Promise<Room> => findRoom(database, name),
-
-    /** The room with at most 20,000 of its roles. @throws {AdministrationError} NOT_FOUND */
-    async inspectRoom(name: RoomName): Promise<RoomView> {
-      const room = await findRoom(database, name);
+    /** The room with at most 20,000 of its roles. @throws {ChatError} ROOM_NOT_FOUND */
+    async inspectRoom(name: NamedRoom): Promise<RoomView> {
+      const room = foundRoom(await findRoom(database, roomName(name)), roomName(name));
       const [row] = await database.rows<{ last_number: number; name: string }>(
         "SELECT r.last_number, c.name FROM room r JOIN category c ON c.id = r.category_id WHERE r.id = ?",
         [room.id],
       );
-      const roles = await database.rows<{ uri: string; role: Role }>(
-        `SELECT p.uri, rr.role FROM room_role rr JOIN principal p ON p.id = rr.principal_id WHERE rr.room_id = ? ORDER BY rr.role, p.uri ${limit(20_000)}`,
-        [room.id],
-      );
+      const listed = await readList<Role>(database, { table: "room_role", id: room.id }, SHOWN);
+      const roles = listed.map(({ uri, word }) => ({ uri, role: word }));
       return { room, category: row?.name ?? "", lastNumber: row?.last_number ?? 0, roles };
     },
 
-    /** @throws {AdministrationError} NOT_FOUND */
+    /** @throws {ChatError} CATEGORY_NOT_FOUND */
     async inspectCategory(name: string): Promise<CategoryView> {
-      const category = await findCategory(database, name);
-      const scopes = await database.rows<CategoryView["scopes"][number]>(
-        `SELECT p.uri, s.scope FROM category_scope s JOIN principal p ON p.id = s.principal_id WHERE s.category_id = ? ORDER BY s.scope, p.uri ${limit(20_000)}`,
-        [category.id],
-      );
-      return { category, scopes };
+      const [category] = await readCategories(database, { name });
+      if (!category) throw new ChatError("CATEGORY_NOT_FOUND", { detail: `There is no category "${name}".` });
+      const listed = await readList<ScopeWord>(database, { table: "category_scope", id: category.id }, SHOWN);
+      return { category, scopes: listed.map(({ uri, word }) => ({ uri, scope: word })) };
     },
   };
 }

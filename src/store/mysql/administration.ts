@@ -1,20 +1,37 @@
-import { bulkAdministration } from "./administration-bulk.ts";
-import { categoryAdministration } from "./administration-categories.ts";
-import { peopleAdministration } from "./administration-people.ts";
-import { roomAdministration } from "./administration-rooms.ts";
+import { administrationBy } from "../../management/administration.ts";
+import { openManagement } from "../../management/management.ts";
+import { bulkLoad } from "./administration-bulk.ts";
 import { administrationView } from "./administration-view.ts";
 import type { Database } from "./database.ts";
+import { type ManagementStoreOptions, MysqlManagementStore } from "./management-store.ts";
+import { MysqlRoomStore } from "./room-store.ts";
+
+export interface AdministrationOptions extends Partial<ManagementStoreOptions> {
+  /** Who administers, as recorded. */
+  readonly administrator?: string;
+}
 
 /**
- * Everything an administrator can do, for the command line, the demonstration and tests.
+ * Everything an administrator can do and look at, for the command line, the demonstration and tests, beside a database whose
+ * nodes learn of it by themselves.
  * @param servedDomain domain of rooms for which none is given
  */
-export function openAdministration(database: Database, servedDomain: string) {
+export function openAdministration(
+  database: Database,
+  servedDomain: string,
+  options: AdministrationOptions = {},
+) {
+  const { administrator = "local", ...given } = options;
+  const store = new MysqlManagementStore(database, {
+    compliance: true,
+    node: "administration",
+    nowMs: Date.now,
+    ...given,
+  });
+  const management = openManagement({ store, rooms: new MysqlRoomStore(database), servedDomain });
   return {
-    ...peopleAdministration(database),
-    ...categoryAdministration(database),
-    ...roomAdministration(database, servedDomain),
-    ...bulkAdministration(database, servedDomain),
+    ...administrationBy(management, (name) => store.findRoom(name), administrator),
+    ...bulkLoad(database, servedDomain),
     ...administrationView(database),
   };
 }

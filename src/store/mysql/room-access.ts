@@ -1,59 +1,96 @@
-import { type Access, NO_ACCESS } from "../../chat/role.ts";
+import { type Role, SCOPES, type ScopeWord } from "../../chat/principal.ts";
+import { type Access, accessOf, type Bindings } from "../../chat/role.ts";
 import type { Room } from "../../chat/room.ts";
+import type { User } from "../../chat/user.ts";
 import { ids, type Queries } from "./database.ts";
 
 interface BindingRow {
   kind: "role" | "scope";
   id: number;
-  word: "member" | "manager" | "presenter" | "allowed" | "denied" | "creator";
+  word: Role | ScopeWord;
 }
 
+/** What a user is looked up by, and what the lists do not say of him. */
+export type Holder = Pick<User, "principalIds" | "administrator" | "mayCreateRooms">;
+
+const NOBODY: Holder = { principalIds: [], administrator: false, mayCreateRooms: false };
+
 /**
- * What binds principals to rooms, read in one statement that costs the same whatever it finds: roles by room, scope by
- * category. Nobody is in scope of a category that allows nobody; denied wins over allowed, and over every role.
+ * What binds a user to rooms, read in one statement that costs the same whatever it finds: roles by room, scope by category.
  */
 export async function readAccess(
   queries: Queries,
   rooms: readonly Pick<Room, "id" | "categoryId">[],
-  principalIds: readonly number[],
+  user: Holder = NOBODY,
 ): Promise<Access[]> {
+  const { principalIds } = user;
   const categories = [...new Set(rooms.map(({ categoryId }) => categoryId))];
   const rows = await queries.rows<BindingRow>(
     "SELECT 'role' AS kind, room_id AS id, role AS word FROM room_role WHERE room_id IN (?) AND principal_id IN (?) " +
       "UNION ALL SELECT 'scope', category_id, scope FROM category_scope WHERE category_id IN (?) AND principal_id IN (?)",
     [ids(rooms.map(({ id }) => id)), ids(principalIds), ids(categories), ids(principalIds)],
   );
-  const words = new Map<string, Set<string>>();
-  for (const { kind, id, word } of rows) {
-    const key = `${kind}:${id}`;
-    const found = words.get(key);
-    if (found) found.add(word);
-    else words.set(key, new Set([word]));
-  }
-  return rooms.map(({ id, categoryId }) => {
-    const roles = words.get(`role:${id}`);
-    const scope = words.get(`scope:${categoryId}`);
-    if ((!roles && !scope) || scope?.has("denied")) return NO_ACCESS;
-    return {
-      inScope: scope?.has("allowed") ?? false,
-      member: roles?.has("member") ?? false,
-      manager: roles?.has("manager") ?? false,
-      presenter: roles?.has("presenter") ?? false,
-    };
-  });
+  const scopes = new Map<number, Set<ScopeWord>>();
+  const roles = new Map<number, Set<Role>>();
+  for (const row of rows) sort(row, scopes, roles);
+  return rooms.map(({ id, categoryId }) =>
+    accessOf(scopes.get(categoryId) ?? new Set(), roles.get(id) ?? new Set(), user),
+  );
 }
 
-/** Categories in whose scope one of the principals is, and those that deny one of them. */
-export async function categoriesAround(
+/** Everybody's, for one room. */
+export async function readBindings(
   queries: Queries,
-  principalIds: readonly number[],
-): Promise<{ inScope: number[]; denied: number[] }> {
+  room: Pick<Room, "id" | "categoryId">,
+): Promise<Bindings> {
+  const rows = await queries.rows<BindingRow>(
+    "SELECT 'role' AS kind, principal_id AS id, role AS word FROM room_role WHERE room_id = ? " +
+      "UNION ALL SELECT 'scope', principal_id, scope FROM category_scope WHERE category_id = ?",
+    [room.id, room.categoryId],
+  );
+  const scope = new Map<number, Set<ScopeWord>>();
+  const roles = new Map<number, Set<Role>>();
+  for (const row of rows) sort(row, scope, roles);
+  return { scope, roles };
+}
+
+/** A user's access to categories, one answer per category. */
+export async function readCategoryAccess(
+  queries: Queries,
+  categoryIds: readonly number[],
+  user: Holder,
+): Promise<Access[]> {
+  const rows = await queries.rows<{ id: number; word: ScopeWord }>(
+    "SELECT category_id AS id, scope AS word FROM category_scope WHERE category_id IN (?) AND principal_id IN (?)",
+    [ids(categoryIds), ids(user.principalIds)],
+  );
+  const scopes = new Map<number, Set<ScopeWord>>();
+  for (const { id, word } of rows) add(scopes, id, word);
+  return categoryIds.map((id) => accessOf(scopes.get(id) ?? new Set(), new Set(), user));
+}
+
+/** Categories in whose scope the user is. */
+export async function categoriesAround(queries: Queries, principalIds: readonly number[]): Promise<number[]> {
   const rows = await queries.rows<{ category_id: number; denied: number }>(
     "SELECT category_id, MAX(scope = 'denied') AS denied FROM category_scope " +
       "WHERE principal_id IN (?) AND scope IN ('allowed', 'denied') GROUP BY category_id",
     [ids(principalIds)],
   );
-  const idsOf = (denied: boolean) =>
-    rows.filter((row) => (Number(row.denied) === 1) === denied).map((row) => row.category_id);
-  return { inScope: idsOf(false), denied: idsOf(true) };
+  return rows.filter(({ denied }) => Number(denied) === 0).map(({ category_id }) => category_id);
+}
+
+function sort(
+  { kind, id, word }: BindingRow,
+  scopes: Map<number, Set<ScopeWord>>,
+  roles: Map<number, Set<Role>>,
+): void {
+  if (kind === "role")
+    add(roles, id, word as Role); // the columns' own types: role or scope by kind
+  else if (SCOPES.some((one) => one === word)) add(scopes, id, word as ScopeWord); // as above
+}
+
+function add<Word>(found: Map<number, Set<Word>>, id: number, word: Word): void {
+  const words = found.get(id);
+  if (words) words.add(word);
+  else found.set(id, new Set([word]));
 }

@@ -15,12 +15,22 @@ export interface RoomRow {
   category_invitations: number;
   file_upload: number;
   chat_history: number;
+  category_guid: string;
+  add_in_id: number | null;
+  add_in_name: string | null;
+  add_in_url: string | null;
 }
 
-/** Columns and tables of a room: `FROM room r JOIN category c` follows. */
+/** Tables of a room; the first can be another that `r` is joined to. */
+export const ROOM_JOINS =
+  "JOIN category c ON c.id = r.category_id LEFT JOIN add_in ai ON ai.id = r.add_in_id";
+export const ROOM_TABLES = `room r ${ROOM_JOINS}`;
+
+/** Columns of a room, `FROM` its tables. */
 export const ROOM_COLUMNS =
   "r.id, r.domain, r.guid, r.name, r.description, r.privacy, r.type, r.category_id, r.disabled, r.invitations, " +
-  "r.access_version, c.invitations AS category_invitations, c.file_upload, c.chat_history";
+  "r.access_version, c.invitations AS category_invitations, c.file_upload, c.chat_history, c.guid AS category_guid, " +
+  "r.add_in_id, ai.name AS add_in_name, ai.url AS add_in_url";
 
 /** File upload and history are the category's alone; a room may switch invitations off, never on. */
 export function roomOf(row: RoomRow): Room {
@@ -34,10 +44,16 @@ export function roomOf(row: RoomRow): Room {
     privacy: row.privacy,
     type: row.type,
     categoryId: row.category_id,
+    categoryGuid: row.category_guid,
+    addIn:
+      row.add_in_id === null
+        ? null
+        : { id: row.add_in_id, name: row.add_in_name ?? "", url: row.add_in_url ?? "" },
     disabled: row.disabled === 1,
     keepsHistory: row.chat_history === 1,
     fileUpload: row.file_upload === 1,
     invitations: row.invitations === 1 && row.category_invitations === 1,
+    inheritsInvitations: row.invitations === 1,
     accessVersion: row.access_version,
   };
 }

@@ -1,17 +1,17 @@
-import type { Access } from "../../chat/role.ts";
+import type { Access, Bindings } from "../../chat/role.ts";
 import type { Room } from "../../chat/room.ts";
+import type { RoomQuery } from "../../chat/room-query.ts";
 import type { User } from "../../chat/user.ts";
-import type { RoomQuery, RoomStore } from "../../ports.ts";
+import type { RoomStore } from "../../ports.ts";
 import { type Database, ids, limit, type Value } from "./database.ts";
-import { categoriesAround, readAccess } from "./room-access.ts";
-import { ROOM_COLUMNS, type RoomRow, roomOf } from "./room-rows.ts";
+import { categoriesAround, readAccess, readBindings } from "./room-access.ts";
+import { ROOM_COLUMNS, ROOM_JOINS, ROOM_TABLES, type RoomRow, roomOf } from "./room-rows.ts";
+import { searchRooms } from "./room-search.ts";
 
 /** A GUID as rooms have it; anything else finds nothing and is not asked for. */
 const GUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 /** Rooms asked for in one statement. */
 const BATCH = 256;
-/** Nobody types more words; each costs the database a comparison per room. */
-const MAX_WORDS = 10;
 /** Stands in for a room that is not there; no id is 0. */
 const NO_ROOM = { id: 0, categoryId: 0 };
 
@@ -53,31 +53,24 @@ export class MysqlRoomStore implements RoomStore {
   async access(rooms: readonly Room[], user: User): Promise<Access[]> {
     const found: Access[] = [];
     for (let from = 0; from < rooms.length; from += BATCH)
-      found.push(...(await readAccess(this.#database, rooms.slice(from, from + BATCH), user.principalIds)));
+      found.push(...(await readAccess(this.#database, rooms.slice(from, from + BATCH), user)));
     return found;
   }
 
+  bindings(room: Room): Promise<Bindings> {
+    return readBindings(this.#database, room);
+  }
+
   async search(query: RoomQuery, user: User, atMost: number): Promise<Room[]> {
-    const { inScope, denied } = await categoriesAround(this.#database, user.principalIds);
-    const { sql, values } = conditions(query);
-    const end = `ORDER BY name, id ${limit(atMost)}`;
-    // Both halves are what role.ts calls "see": in scope of what is not secret, or bound to the room as member or manager.
-    const rows = await this.#database.rows<RoomRow>(
-      `(SELECT ${ROOM_COLUMNS} FROM room r JOIN category c ON c.id = r.category_id ` +
-        `WHERE r.category_id IN (?) AND r.privacy IN ('open', 'closed') AND ${sql} ${end}) UNION ` +
-        `(SELECT ${ROOM_COLUMNS} FROM room_role rr JOIN room r ON r.id = rr.room_id JOIN category c ON c.id = r.category_id ` +
-        `WHERE rr.principal_id IN (?) AND rr.role IN ('member', 'manager') AND r.category_id NOT IN (?) AND ${sql} ${end}) ${end}`,
-      [ids(inScope), ...values, ids(user.principalIds), ids(denied), ...values],
-    );
-    return rows.map(roomOf);
+    return searchRooms(this.#database, query, user, atMost);
   }
 
   async associations(role: "member" | "manager", user: User, atMost: number): Promise<Room[]> {
-    const { denied } = await categoriesAround(this.#database, user.principalIds);
+    const inScope = await categoriesAround(this.#database, user.principalIds);
     const rows = await this.#database.rows<RoomRow>(
-      `SELECT DISTINCT ${ROOM_COLUMNS} FROM room_role rr JOIN room r ON r.id = rr.room_id JOIN category c ON c.id = r.category_id ` +
-        `WHERE rr.principal_id IN (?) AND rr.role = ? AND r.disabled = 0 AND r.category_id NOT IN (?) ORDER BY name, id ${limit(atMost)}`,
-      [ids(user.principalIds), role, ids(denied)],
+      `SELECT DISTINCT ${ROOM_COLUMNS} FROM room_role rr JOIN room r ON r.id = rr.room_id ${ROOM_JOINS} ` +
+        `WHERE rr.principal_id IN (?) AND rr.role = ? AND r.disabled = 0 AND r.category_id IN (?) ORDER BY name, id ${limit(atMost)}`,
+      [ids(user.principalIds), role, ids(inScope)],
     );
     return rows.map(roomOf);
   }
@@ -104,7 +97,7 @@ export class MysqlRoomStore implements RoomStore {
           rooms.find((room) => room.guid === guid && room.domain === domain),
         );
         // A secret room is asked for its roles next; a room that is not there must not be told apart by costing less.
-        if (found.includes(undefined)) await readAccess(this.#database, [NO_ROOM], []);
+        if (found.includes(undefined)) await readAccess(this.#database, [NO_ROOM]);
         for (const [index, { resolve }] of asked.entries()) resolve(found[index]);
       } catch (error) {
         for (const { reject } of asked) reject(error);
@@ -115,24 +108,9 @@ export class MysqlRoomStore implements RoomStore {
 
   async #read(where: string, values: readonly Value[]): Promise<Room[]> {
     const rows = await this.#database.rows<RoomRow>(
-      `SELECT ${ROOM_COLUMNS} FROM room r JOIN category c ON c.id = r.category_id WHERE ${where}`,
+      `SELECT ${ROOM_COLUMNS} FROM ${ROOM_TABLES} WHERE ${where}`,
       values,
     );
     return rows.map(roomOf);
   }
-}
-
-/** Every word in the name (or the description, when asked), without regard to case and accents. */
-function conditions({ words, inDescription, privacy, type }: RoomQuery): { sql: string; values: Value[] } {
-  const parts = ["r.disabled = 0"];
-  const values: Value[] = [];
-  for (const word of words.split(/\s+/).filter(Boolean).slice(0, MAX_WORDS)) {
-    const pattern = `%${word.replace(/[\\%_]/g, "\\$&")}%`;
-    parts.push(inDescription ? "(r.name LIKE ? OR r.description LIKE ?)" : "r.name LIKE ?");
-    values.push(...(inDescription ? [pattern, pattern] : [pattern]));
-  }
-  if (privacy !== undefined) parts.push("r.privacy = ?");
-  if (type !== undefined) parts.push("r.type = ?");
-  values.push(...(privacy === undefined ? [] : [privacy]), ...(type === undefined ? [] : [type]));
-  return { sql: parts.join(" AND "), values };
 }

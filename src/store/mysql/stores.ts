@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import { openManagement } from "../../management/management.ts";
 import type { ComplianceWaker } from "../../ports.ts";
 import type { Incarnation } from "../../sip/dialog.ts";
 import { openAdministration } from "./administration.ts";
@@ -7,6 +8,7 @@ import { MysqlDialogStore } from "./dialog-store.ts";
 import { MysqlInvitationStore } from "./invitation-store.ts";
 import { MysqlJournal } from "./journal.ts";
 import { MysqlLeaseStore } from "./lease-store.ts";
+import { MysqlManagementStore } from "./management-store.ts";
 import { MysqlMessageStore } from "./message-store.ts";
 import { requireSchema } from "./migrate.ts";
 import { MysqlPreferenceStore } from "./preference-store.ts";
@@ -27,6 +29,12 @@ export interface StoresOptions {
   readonly waker?: ComplianceWaker;
   /** Another node has taken over an incarnation whose journal is open here. */
   readonly onSuperseded?: (incarnation: Incarnation) => void;
+  /** As recorded with what is administered here. */
+  readonly node?: string;
+  /** Who administers at the command line, as recorded. */
+  readonly administrator?: string;
+  /** Something was administered here and is committed. */
+  readonly onChanged?: () => void;
   /** Connections of the pool; each journal has one more. */
   readonly connections?: number;
   /** Wall clock, milliseconds. */
@@ -40,16 +48,29 @@ export interface StoresOptions {
  */
 export async function openStores(options: StoresOptions) {
   const { url, domain, compliance, waker, onSuperseded, connections, nowMs = Date.now } = options;
+  const { node = "administration", administrator, onChanged } = options;
   await requireSchema(url);
   const database = new Database({ url, ...(connections === undefined ? {} : { connections }) });
   const journals: MysqlJournal[] = [];
   try {
-    const administration = openAdministration(database, domain);
+    const recording = {
+      compliance,
+      node,
+      nowMs,
+      ...(waker ? { waker } : {}),
+      ...(onChanged ? { onChanged } : {}),
+    };
+    const administration = openAdministration(database, domain, {
+      ...recording,
+      ...(administrator === undefined ? {} : { administrator }),
+    });
+    const changes = new MysqlManagementStore(database, recording);
+    const rooms = new MysqlRoomStore(database);
     await administration.addDomainPrincipal(domain);
     return {
       database,
       users: new MysqlUserStore(database),
-      rooms: new MysqlRoomStore(database),
+      rooms,
       messages: new MysqlMessageStore(database),
       dialogs: new MysqlDialogStore(database),
       leases: new MysqlLeaseStore(database),
@@ -59,6 +80,8 @@ export async function openStores(options: StoresOptions) {
       readMarks: new MysqlReadMarkStore(database),
       publications: new MysqlPublicationStore(database, nowMs),
       administration,
+      management: openManagement({ store: changes, rooms, servedDomain: domain }),
+      changes,
       /** A GUID that was made with the database: another one means that what a client keeps is of another store. */
       storeId: await storeId(database),
       /** One per incarnation; closed with the stores. */

@@ -5,9 +5,12 @@ const PORTION = 1_000;
 /** Statements of each kind in one sweep; the next sweep goes on. */
 const MAX_PORTIONS = 50;
 
+/** Nodes ask for changes twice a second; a day also helps whoever looks for what happened. */
+const CHANGES_KEPT_MS = 24 * 3_600_000;
+
 /**
  * Removes what has had its time: post keys of dialogs that ended a day ago, remembered rooms, leases of lives that ended
- * without dialogs. To be called every few minutes, on one node or on several.
+ * without dialogs, messages of deleted rooms, changes that every node has seen. To be called every few minutes, on one node or on several.
  * @returns rows removed
  */
 export async function sweep(database: Database, nowMs: number): Promise<number> {
@@ -25,6 +28,9 @@ export async function sweep(database: Database, nowMs: number): Promise<number> 
     if (!keys.finished) break;
     removed += (await database.change("DELETE FROM ended_dialog WHERE token IN (?)", [tokens])).affectedRows;
   }
+  removed += await sweepDeletedRooms(database);
+  removed += (await removeAll(database, "DELETE FROM change_log WHERE at_ms <= ?", [nowMs - CHANGES_KEPT_MS]))
+    .rows;
   removed += (await removeAll(database, "DELETE FROM remembered_room WHERE until_ms <= ?", [nowMs])).rows;
   removed += (
     await database.change(
@@ -32,6 +38,20 @@ export async function sweep(database: Database, nowMs: number): Promise<number> 
         "AND NOT EXISTS (SELECT 1 FROM dialog WHERE dialog.home = node_lease.incarnation)",
     )
   ).affectedRows;
+  return removed;
+}
+
+/** The messages of deleted rooms; again and again until none is left. */
+async function sweepDeletedRooms(database: Database): Promise<number> {
+  const gone = await database.rows<{ room_id: number }>(
+    `SELECT room_id FROM deleted_room ORDER BY room_id ${limit(PORTION)}`,
+  );
+  let removed = 0;
+  for (const { room_id } of gone) {
+    const messages = await removeAll(database, "DELETE FROM message WHERE room_id = ?", [room_id]);
+    removed += messages.rows;
+    if (messages.finished) await database.change("DELETE FROM deleted_room WHERE room_id = ?", [room_id]);
+  }
   return removed;
 }
 

@@ -1,10 +1,12 @@
 import type { Aor, User } from "../../chat/user.ts";
+import type { GlobalPolicy } from "../../management/ports.ts";
 import type { UserStore } from "../../ports.ts";
 import { type Database, ids, type Queries } from "./database.ts";
 import { inviteMembers } from "./invitations.ts";
 
-/** Name of the row that holds the global policy: "1" lets everybody take part who has no policy of the own. */
-export const GLOBAL_POLICY = "enable-persistent-chat";
+/** Names of the rows that hold the global policies: "1" is on, for everybody who has no policy of the own. */
+export const GLOBAL_POLICY: GlobalPolicy = "enable-persistent-chat";
+export const CREATE_POLICY: GlobalPolicy = "create-rooms";
 
 /** Users asked for in one statement. */
 const BATCH = 1_000;
@@ -18,6 +20,8 @@ interface PrincipalRow {
   display_name: string;
   email: string | null;
   enabled: number | null;
+  may_create: number | null;
+  administrator: number;
 }
 
 export class MysqlUserStore implements UserStore {
@@ -33,7 +37,7 @@ export class MysqlUserStore implements UserStore {
     if (user) return user;
     const served = rows.some(({ kind, uri: found }) => kind === "domain" && found === domainOf(uri));
     const taken = rows.some(({ source, uri: found }) => source === "principal" && found === uri);
-    if (!served || taken || !isGloballyEnabled(rows)) return undefined;
+    if (!served || taken || !isGloballyOn(rows, GLOBAL_POLICY)) return undefined;
     await this.#database.change(
       "INSERT INTO principal (uri, kind, display_name) VALUES (?, 'user', ?) ON DUPLICATE KEY UPDATE uri = principal.uri",
       [uri, displayNameOf(uri)],
@@ -59,6 +63,10 @@ export class MysqlUserStore implements UserStore {
       found.push(...some.filter((id) => !allowed.has(id)));
     }
     return found;
+  }
+
+  byIds(userIds: readonly number[]): Promise<Map<number, User>> {
+    return usersByIds(this.#database, userIds);
   }
 }
 
@@ -90,25 +98,31 @@ async function readPrincipals(
   users: readonly (string | number)[],
   domains: readonly string[],
 ): Promise<PrincipalRow[]> {
-  const columns = "p.id, 0 AS user_id, p.kind, p.uri, p.display_name, p.email, p.enabled";
+  const columns =
+    "p.id, 0 AS user_id, p.kind, p.uri, p.display_name, p.email, p.enabled, p.may_create, p.administrator";
   const rows = await queries.rows<PrincipalRow>(
     `SELECT 'principal' AS source, ${columns} FROM principal p WHERE p.${by} IN (?) ` +
       `UNION ALL SELECT 'principal', ${columns} FROM principal p WHERE p.uri IN (?) AND p.kind = 'domain' ` +
-      "UNION ALL SELECT 'affiliation', a.group_id, a.user_id, 'group', '', '', NULL, NULL " +
-      `FROM principal p JOIN affiliation a ON a.user_id = p.id WHERE p.${by} IN (?) ` +
-      "UNION ALL SELECT 'setting', 0, 0, 'group', '', '', NULL, s.value = '1' FROM setting s WHERE s.name = ?",
-    [users, domains.length > 0 ? domains : [""], users, GLOBAL_POLICY],
+      "UNION ALL SELECT 'affiliation', a.group_id, a.user_id, 'group', '', '', NULL, NULL, NULL, g.administrator " +
+      `FROM principal p JOIN affiliation a ON a.user_id = p.id JOIN principal g ON g.id = a.group_id WHERE p.${by} IN (?) ` +
+      "UNION ALL SELECT 'setting', 0, 0, 'group', s.name, '', NULL, s.value = '1', NULL, 0 FROM setting s WHERE s.name IN (?)",
+    [users, domains.length > 0 ? domains : [""], users, [GLOBAL_POLICY, CREATE_POLICY]],
   );
   // The union of unsigned columns and plain numbers may come as DECIMAL, which the driver gives as text.
   return rows.map((row) => ({ ...row, id: Number(row.id), user_id: Number(row.user_id) }));
 }
 
 function usersFrom(rows: readonly PrincipalRow[]): User[] {
-  const global = isGloballyEnabled(rows);
+  const mayTakePart = isGloballyOn(rows, GLOBAL_POLICY);
+  const mayCreate = isGloballyOn(rows, CREATE_POLICY);
   const domains = new Map(rows.flatMap((row) => (row.kind === "domain" ? [[row.uri, row.id] as const] : [])));
   const groups = new Map<number, number[]>();
-  for (const { source, id, user_id } of rows)
-    if (source === "affiliation") groups.set(user_id, [...(groups.get(user_id) ?? []), id]);
+  const administrators = new Set<number>();
+  for (const { source, id, user_id, administrator } of rows) {
+    if (source !== "affiliation") continue;
+    groups.set(user_id, [...(groups.get(user_id) ?? []), id]);
+    if (Number(administrator) === 1) administrators.add(user_id);
+  }
   return rows.flatMap((row) => {
     if (row.source !== "principal" || row.kind !== "user") return [];
     const domain = domains.get(domainOf(row.uri));
@@ -123,15 +137,19 @@ function usersFrom(rows: readonly PrincipalRow[]): User[] {
         uri: row.uri as Aor, // only normalised addresses are stored for users
         displayName: row.display_name,
         email: row.email,
-        enabled: row.enabled === null ? global : Number(row.enabled) === 1,
+        enabled: row.enabled === null ? mayTakePart : Number(row.enabled) === 1,
+        mayCreateRooms: row.may_create === null ? mayCreate : Number(row.may_create) === 1,
+        administrator: Number(row.administrator) === 1 || administrators.has(row.id),
         principalIds: [...principalIds],
       },
     ];
   });
 }
 
-function isGloballyEnabled(rows: readonly PrincipalRow[]): boolean {
-  return rows.some(({ source, enabled }) => source === "setting" && Number(enabled) === 1);
+function isGloballyOn(rows: readonly PrincipalRow[], policy: GlobalPolicy): boolean {
+  return rows.some(
+    ({ source, uri, enabled }) => source === "setting" && uri === policy && Number(enabled) === 1,
+  );
 }
 
 /** Principals that contain this one, itself included: what scope and roles are looked up by. */

@@ -32,7 +32,16 @@ function isBusMessage(value: unknown): value is BusMessage {
   if (!isRecord(value)) return false;
   switch (value.kind) {
     case "posted":
-      return isCount(value.roomId) && isCount(value.number) && typeof value.grpchat === "string";
+      return (
+        isCount(value.roomId) &&
+        isCount(value.number) &&
+        typeof value.grpchat === "string" &&
+        (value.accessVersion === undefined || isCount(value.accessVersion))
+      );
+    case "permission":
+      return isCount(value.roomId) && isParticipant(value.participant);
+    case "changed":
+      return true;
     case "entered":
       return isCount(value.roomId) && isCount(value.total) && isParticipant(value.participant);
     case "left":

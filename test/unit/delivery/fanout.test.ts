@@ -34,6 +34,7 @@ function makeFanout(stored: readonly StoredMessage[]) {
       find: async () => room,
       byIds: async () => [room],
       access: async () => [],
+      bindings: async () => ({ scope: new Map(), roles: new Map() }),
       search: async () => [],
       associations: async () => [],
       lastNumbers: async () => new Map([[1, stored.at(-1)?.number ?? 0]]),
@@ -52,6 +53,7 @@ function makeFanout(stored: readonly StoredMessage[]) {
       onState: () => {},
     },
     envids: new Envids(),
+    review: async () => {},
     onError: (error) => assert.fail(String(error)),
   });
   const enter = (session: Session, since: number) => {

@@ -1,0 +1,161 @@
+import { ChatError } from "../chat/errors.ts";
+import type { Actor } from "./actor.ts";
+import { domainName, groupUri, principalUri, userUri } from "./addresses.ts";
+import type { GlobalPolicy, KnownPrincipal, ManagementUnit, PrincipalFields } from "./ports.ts";
+import type { Rights } from "./rights.ts";
+import { namedPrincipals } from "./role-changes.ts";
+
+export interface NewUser {
+  /** `sip:alice@example.com`; stored in lower case. */
+  readonly uri: string;
+  readonly displayName?: string;
+  readonly email?: string | null;
+  /** The user's own policy; null takes the global one. */
+  readonly enabled?: boolean | null;
+  /** Own policy for creating rooms; null takes the global one. */
+  readonly mayCreateRooms?: boolean | null;
+  /** Of all rooms and categories. */
+  readonly administrator?: boolean;
+}
+
+/** More at once are a matter of everybody's: looking at each would cost more than looking at all who are here. */
+const MANY = 500;
+
+/** Users, groups, domains, and who may take part at all. Repeating a call changes nothing. */
+export function peopleManagement(rights: Rights) {
+  const { store } = rights;
+  return {
+    /** Adds the user, or brings what is given up to date. @returns the principal's id @throws {ChatError} BAD_REQUEST */
+    async saveUser(actor: Actor, wanted: NewUser): Promise<number> {
+      rights.administrator(actor);
+      const uri = userUri(wanted.uri);
+      return store.change(actor, async (unit) => {
+        const known = (await unit.principals([uri])).get(uri);
+        const fields: PrincipalFields = {
+          uri,
+          kind: "user",
+          displayName: wanted.displayName ?? known?.displayName ?? nameIn(uri),
+          email: wanted.email === undefined ? (known?.email ?? null) : wanted.email,
+          enabled: wanted.enabled === undefined ? (known?.enabled ?? null) : wanted.enabled,
+          mayCreateRooms:
+            wanted.mayCreateRooms === undefined ? (known?.mayCreateRooms ?? null) : wanted.mayCreateRooms,
+          administrator: wanted.administrator ?? known?.administrator ?? false,
+        };
+        const id = known?.id ?? (await unit.insertPrincipal(fields));
+        if (known) await unit.updatePrincipal(id, fields);
+        recordPolicies(unit, uri, known, fields);
+        unit.changed({ kind: "user", id });
+        return id;
+      });
+    },
+
+    /** Of one user. @throws {ChatError} PRINCIPAL_NOT_FOUND */
+    async setUserPolicy(
+      actor: Actor,
+      uri: string,
+      policies: Partial<Pick<PrincipalFields, "enabled" | "mayCreateRooms" | "administrator">>,
+    ): Promise<void> {
+      rights.administrator(actor);
+      await store.change(actor, async (unit) => {
+        const known = await oneOfKind(unit, uri, "user");
+        await unit.updatePrincipal(known.id, policies);
+        recordPolicies(unit, known.uri, known, { ...known, ...policies });
+        unit.changed({ kind: "user", id: known.id });
+      });
+    },
+
+    /** For everybody without a policy of their own. `enable-persistent-chat` is off at first, `create-rooms` on. */
+    async setGlobalPolicy(actor: Actor, policy: GlobalPolicy, value: boolean): Promise<void> {
+      rights.administrator(actor);
+      await store.change(actor, async (unit) => {
+        const before = await unit.globalPolicy(policy);
+        if (before === value) return;
+        await unit.setGlobalPolicy(policy, value);
+        unit.record({ kind: "POLICY_CHANGED", subject: policy, before, after: value });
+        unit.changed({ kind: "everybody" });
+      });
+    },
+
+    /** A domain is served from now on, and all its users can be named by it. @returns the principal's id */
+    async saveDomain(actor: Actor, domain: string): Promise<number> {
+      rights.administrator(actor);
+      const uri = domainName(domain);
+      return store.change(actor, (unit) => insertOnce(unit, uri, "domain", uri));
+    },
+
+    /** A group of the directory. @param uri such as `ma-grp:4711` @returns the principal's id */
+    async saveGroup(actor: Actor, uri: string, displayName: string): Promise<number> {
+      rights.administrator(actor);
+      return store.change(actor, (unit) => insertOnce(unit, groupUri(uri), "group", displayName));
+    },
+
+    /** Users join a group and leave it. @throws {ChatError} PRINCIPAL_NOT_FOUND */
+    async changeGroup(
+      actor: Actor,
+      group: string,
+      change: { readonly add?: readonly string[]; readonly remove?: readonly string[] },
+    ): Promise<void> {
+      rights.administrator(actor);
+      const { add = [], remove = [] } = change;
+      await store.change(actor, async (unit) => {
+        const { id, uri } = await oneOfKind(unit, group, "group");
+        const users = await namedPrincipals(unit, [...add, ...remove]);
+        const idsOf = (uris: readonly string[]) =>
+          [...new Set(uris.map((one) => users.get(principalUri(one))?.id ?? 0))].filter((one) => one > 0);
+        await unit.affiliate(id, idsOf(add));
+        await unit.disaffiliate(id, idsOf(remove));
+        const addresses = (uris: readonly string[]) => [...new Set(uris.map(principalUri))].sort();
+        const [before, after] = [{ removed: addresses(remove) }, { added: addresses(add) }];
+        unit.record({ kind: "GROUP_CHANGED", subject: uri, before, after });
+        const concerned = idsOf([...add, ...remove]);
+        if (concerned.length > MANY) unit.changed({ kind: "everybody" });
+        else for (const userId of concerned) unit.changed({ kind: "user", id: userId });
+      });
+    },
+  };
+}
+
+/** The user part stands for a name that nobody gave. */
+export function nameIn(uri: string): string {
+  return uri.replace(/^sip:/, "").replace(/@.*$/, "").slice(0, 255);
+}
+
+function recordPolicies(
+  unit: ManagementUnit,
+  subject: string,
+  before: PrincipalFields | undefined,
+  after: PrincipalFields,
+): void {
+  const of = ({ enabled, mayCreateRooms, administrator }: PrincipalFields) => ({
+    enabled,
+    mayCreateRooms,
+    administrator,
+  });
+  const [was, is] = [before ? of(before) : null, of(after)];
+  if (JSON.stringify(was) !== JSON.stringify(is))
+    unit.record({ kind: "POLICY_CHANGED", subject, before: was, after: is });
+}
+
+async function oneOfKind(
+  unit: ManagementUnit,
+  uri: string,
+  kind: PrincipalFields["kind"],
+): Promise<KnownPrincipal> {
+  const wanted = principalUri(uri);
+  const known = (await unit.principals([wanted])).get(wanted);
+  if (known?.kind !== kind)
+    throw new ChatError("PRINCIPAL_NOT_FOUND", { detail: `There is no ${kind} ${uri}.` });
+  return known;
+}
+
+async function insertOnce(
+  unit: ManagementUnit,
+  uri: string,
+  kind: "group" | "domain",
+  displayName: string,
+): Promise<number> {
+  const known = (await unit.principals([uri])).get(uri);
+  if (known) return known.id;
+  const policies = { email: null, enabled: null, mayCreateRooms: null, administrator: false };
+  return unit.insertPrincipal({ uri, kind, displayName, ...policies });
+}

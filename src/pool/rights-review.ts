@@ -1,0 +1,236 @@
+import type { Attendance } from "../attendance.ts";
+import { type Access, accessUnder, refusal } from "../chat/role.ts";
+import type { Room } from "../chat/room.ts";
+import type { User } from "../chat/user.ts";
+import type { Fanout } from "../delivery/fanout.ts";
+import type { RoomNotices } from "../delivery/room-notices.ts";
+import type { Rosters } from "../delivery/rosters.ts";
+import { permissionMask } from "../delivery/wire-room.ts";
+import type { NodeBus, Participant, RoomStore, UserStore } from "../ports.ts";
+import type { Session } from "../session.ts";
+import type { Sessions } from "../sessions.ts";
+import { OneAfterAnother } from "./one-after-another.ts";
+
+export interface ReviewPorts {
+  readonly sessions: Sessions;
+  readonly attendance: Attendance;
+  readonly fanout: Fanout;
+  readonly rosters: Rosters;
+  readonly notices: RoomNotices;
+  readonly rooms: RoomStore;
+  readonly users: UserStore;
+  readonly bus: NodeBus;
+  readonly onError: (error: unknown, what: string) => void;
+}
+
+const ROOMS_PER_LOOK = 1_000;
+const USERS_PER_LOOK = 1_000;
+/** Rooms reviewed side by side. */
+const ABREAST = 8;
+
+/**
+ * Rights that changed, applied to who is here: whoever may no longer be in a room gets nothing more of it, is out of it on the
+ * record, and is told; who stays hears what is different. Everything can be asked for again and again: it compares with what is.
+ */
+export class RightsReview {
+  private readonly ports: ReviewPorts;
+  private readonly rooms = new OneAfterAnother<number>((id) => this.reviewRoom(id));
+  /** Out of delivery, but not yet on the record: the database went away in between. */
+  private readonly unrecorded = new Map<Session, Map<number, Room>>();
+
+  constructor(ports: ReviewPorts) {
+    this.ports = ports;
+    ports.bus.onMessage((message) => {
+      if (message.kind !== "permission") return;
+      const room = ports.fanout.roomHere(message.roomId);
+      if (room) ports.notices.permissions(room, [message.participant], ports.fanout.sessionsIn(room.id));
+    });
+  }
+
+  /** One room, as it is in the store now. A call while it is under review makes it be reviewed once more. */
+  room(roomId: number): Promise<void> {
+    return this.rooms.run(roomId);
+  }
+
+  /** All rooms of a category that have participants here. */
+  async category(categoryId: number): Promise<void> {
+    const here = this.ports.fanout.roomsHere().filter((room) => room.categoryId === categoryId);
+    await this.each(here.map(({ id }) => id));
+  }
+
+  /** One user: who he is, what he may at all, and every room he is in. */
+  async user(userId: number): Promise<void> {
+    const here = this.ports.sessions.ofUser(userId);
+    if (here.length === 0) return;
+    const user = (await this.ports.users.byIds([userId])).get(userId);
+    await Promise.all(here.map((session) => session.run(() => this.reviewSession(session, user))));
+  }
+
+  /** Everybody and every room here, as far as something is different. */
+  async everybody(): Promise<void> {
+    const { sessions, users, rooms, fanout } = this.ports;
+    const userIds = sessions.users();
+    for (let at = 0; at < userIds.length; at += USERS_PER_LOOK) {
+      const some = userIds.slice(at, at + USERS_PER_LOOK);
+      const now = await users.byIds(some);
+      for (const id of some) {
+        const held = sessions.ofUser(id);
+        if (held.some(({ user }) => isDifferent(user, now.get(id)))) await this.user(id);
+      }
+    }
+    const here = new Map(fanout.roomsHere().map((room) => [room.id, room.accessVersion]));
+    const roomIds = [...here.keys()];
+    for (let at = 0; at < roomIds.length; at += ROOMS_PER_LOOK) {
+      const some = roomIds.slice(at, at + ROOMS_PER_LOOK);
+      const now = new Map((await rooms.byIds(some)).map((room) => [room.id, room.accessVersion]));
+      await this.each(some.filter((id) => now.get(id) !== here.get(id)));
+    }
+  }
+
+  /** Sessions that are not in the fan-out yet: those rooms of theirs that may have changed while nobody looked. */
+  async restored(
+    sessions: readonly Session[],
+    mayHaveChanged: (room: Room, user: User) => boolean,
+  ): Promise<void> {
+    for (const session of sessions) {
+      if (![...session.rooms.values()].some(({ room }) => mayHaveChanged(room, session.user))) continue;
+      await session.run(async () => this.reviewSession(session, session.user)); // read from the store a moment ago
+    }
+  }
+
+  /** What could not be recorded is tried again. */
+  async retry(): Promise<void> {
+    for (const [session, rooms] of [...this.unrecorded])
+      await session.run(async () => {
+        for (const room of rooms.values()) await this.putOut(session, room);
+      });
+  }
+
+  private async each(roomIds: readonly number[]): Promise<void> {
+    const waiting = [...roomIds];
+    const work = async () => {
+      for (let id = waiting.shift(); id !== undefined; id = waiting.shift()) await this.room(id);
+    };
+    await Promise.all(Array.from({ length: ABREAST }, work));
+  }
+
+  private async reviewRoom(roomId: number): Promise<void> {
+    const { fanout, rooms, notices } = this.ports;
+    const [room] = await rooms.byIds([roomId]);
+    const before = fanout.roomHere(roomId);
+    if (!room || !before) {
+      if (room) fanout.reviewed(room);
+      else if (before) this.expelAll(before);
+      return;
+    }
+    const bindings = await rooms.bindings(room);
+    // From here on in one turn of the loop: nobody comes in between.
+    const judged = [...fanout.sessionsIn(roomId)].map((session) => ({
+      session,
+      access: accessUnder(bindings, session.user),
+    }));
+    const out = judged.filter(({ access }) => refusal("join", room, access));
+    const staying = judged.filter(({ access }) => !refusal("join", room, access));
+    if (looksDifferent(before, room))
+      notices.modified(
+        room,
+        (room.disabled ? judged : staying).map(({ session }) => session),
+      );
+    for (const { session } of out) this.expel(session, room);
+    this.updateMasks(room, staying);
+    fanout.reviewed(room);
+  }
+
+  private async reviewSession(session: Session, user: User | undefined): Promise<void> {
+    if (session.ended) return;
+    if (!user?.enabled) return this.ports.attendance.end(session, "expelled", false);
+    session.user = user;
+    const joined = [...session.rooms.keys()];
+    const found = new Map((await this.ports.rooms.byIds(joined)).map((room) => [room.id, room]));
+    const rooms = [...found.values()];
+    const access = await this.ports.rooms.access(rooms, user);
+    const held = new Map(rooms.map((room, index) => [room.id, access[index]]));
+    for (const id of joined) {
+      const [room, binding] = [found.get(id), held.get(id)];
+      const known = session.rooms.get(id)?.room;
+      if (room && binding && !refusal("join", room, binding))
+        this.updateMasks(room, [{ session, access: binding }]);
+      else if (known) {
+        this.ports.fanout.leave(session, id);
+        await this.putOut(session, room ?? known);
+      }
+    }
+  }
+
+  /** Out of delivery at once, out of the room as soon as the session's turn comes. */
+  private expel(session: Session, room: Room): void {
+    this.ports.fanout.leave(session, room.id);
+    session
+      .run(() => this.putOut(session, room))
+      .catch((error: unknown) => this.ports.onError(error, "expelling"));
+  }
+
+  private expelAll(room: Room): void {
+    for (const session of [...this.ports.fanout.sessionsIn(room.id)]) this.expel(session, room);
+  }
+
+  /** Within the session's turn. */
+  private async putOut(session: Session, room: Room): Promise<void> {
+    const waiting = this.unrecorded.get(session) ?? new Map<number, Room>();
+    waiting.set(room.id, room);
+    this.unrecorded.set(session, waiting);
+    if (!session.ended && session.rooms.has(room.id)) {
+      await this.ports.attendance.leave(session, [room], "expelled");
+      this.ports.notices.outOf(room, session);
+    }
+    waiting.delete(room.id);
+    if (waiting.size === 0) this.unrecorded.delete(session);
+  }
+
+  /** Those who stay: whether they may post, and what others see beside their names. */
+  private updateMasks(room: Room, staying: readonly { session: Session; access: Access }[]): void {
+    const changed = new Map<string, Participant>();
+    for (const { session, access } of staying) {
+      const joined = session.rooms.get(room.id);
+      if (!joined) continue;
+      const mask = permissionMask(room, access);
+      session.rooms.set(room.id, { ...joined, room, mask, mayPost: !refusal("post", room, access) });
+      if (mask === joined.mask) continue;
+      const participant = { user: session.user.uri, name: session.user.displayName, mask };
+      changed.set(participant.user, participant);
+      this.ports.rosters.changed(room, participant);
+    }
+    if (changed.size === 0) return;
+    const concerned = this.ports.rosters.isLarge(room.id)
+      ? staying.map(({ session }) => session).filter(({ user }) => changed.has(user.uri))
+      : this.ports.fanout.sessionsIn(room.id);
+    this.ports.notices.permissions(room, [...changed.values()], concerned);
+  }
+}
+
+function isDifferent(user: User, now: User | undefined): boolean {
+  return (
+    !now?.enabled ||
+    user.administrator !== now.administrator ||
+    user.mayCreateRooms !== now.mayCreateRooms ||
+    user.principalIds.length !== now.principalIds.length ||
+    user.principalIds.some((id) => !now.principalIds.includes(id))
+  );
+}
+
+/** What participants are told of. */
+function looksDifferent(before: Room, after: Room): boolean {
+  return (
+    before.name !== after.name ||
+    before.description !== after.description ||
+    before.privacy !== after.privacy ||
+    before.type !== after.type ||
+    before.disabled !== after.disabled ||
+    before.invitations !== after.invitations ||
+    before.fileUpload !== after.fileUpload ||
+    before.keepsHistory !== after.keepsHistory ||
+    before.addIn?.id !== after.addIn?.id ||
+    before.addIn?.url !== after.addIn?.url ||
+    before.addIn?.name !== after.addIn?.name
+  );
+}

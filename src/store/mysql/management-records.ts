@@ -1,0 +1,102 @@
+import { createHash } from "node:crypto";
+import { type ComplianceFact, canonicalBody, type EventActor, NO_ROOM } from "../../chat/compliance-event.ts";
+import type { Room } from "../../chat/room.ts";
+import type { Queries, Value } from "./database.ts";
+import { chunks } from "./management-rows.ts";
+
+/** The stream of what concerns no single room. */
+export const ADMINISTRATION_STREAM = "administration";
+
+export interface RecordsContext {
+  /** Off: nothing is recorded and no stream counts. */
+  readonly compliance: boolean;
+  readonly node: string;
+  readonly nowMs: () => number;
+  readonly nextEventId: () => string;
+}
+
+interface Waiting {
+  readonly by: EventActor;
+  readonly session: string;
+  readonly room: Pick<Room, "id" | "uri" | "name">;
+  readonly fact: ComplianceFact;
+}
+
+/** What a transaction of the administration records; written at its end, in the order in which it was said. */
+export class ManagementRecords {
+  readonly #context: RecordsContext;
+  readonly #waiting: Waiting[] = [];
+  /** Last recorded event of rooms that are locked. */
+  readonly #lastEvents = new Map<number, number>();
+
+  constructor(context: RecordsContext) {
+    this.#context = context;
+  }
+
+  /** Under the room's lock. */
+  locked(roomId: number, lastEvent: number): void {
+    this.#lastEvents.set(roomId, lastEvent);
+  }
+
+  add(waiting: Waiting): void {
+    if (this.#context.compliance) this.#waiting.push(waiting);
+  }
+
+  /** Nothing is numbered before: a room of the list must be locked, or just made. @returns ids of the events */
+  async write(queries: Queries): Promise<string[]> {
+    if (this.#waiting.length === 0) return [];
+    const { nowMs, nextEventId, node } = this.#context;
+    const counted = new Map<number, number>();
+    for (const { room } of this.#waiting) counted.set(room.id, (counted.get(room.id) ?? 0) + 1);
+    const next = new Map<number, number>();
+    for (const [roomId, count] of counted) next.set(roomId, await this.#reserve(queries, roomId, count));
+    const atMs = nowMs();
+    const eventIds: string[] = [];
+    const rows = this.#waiting.map(({ by, session, room, fact }): Value[] => {
+      const eventId = nextEventId();
+      const streamSeq = next.get(room.id) ?? 1;
+      next.set(room.id, streamSeq + 1);
+      const stream = room.id === NO_ROOM.id ? ADMINISTRATION_STREAM : `room:${room.id}`;
+      const { id, uri, name } = room;
+      const event = {
+        eventId,
+        stream,
+        streamSeq,
+        atMs,
+        node,
+        session,
+        user: by,
+        room: { id, uri, name },
+        fact,
+      };
+      eventIds.push(eventId);
+      return [Buffer.from(eventId, "hex"), stream, streamSeq, fact.kind, atMs, room.id, canonicalBody(event)];
+    });
+    for (const chunk of chunks(rows))
+      await queries.change(
+        "INSERT INTO compliance_outbox (event_id, stream, stream_seq, kind, at_ms, room_id, body) VALUES ?",
+        [chunk],
+      );
+    return eventIds;
+  }
+
+  /** @returns the first of so many numbers of the stream */
+  async #reserve(queries: Queries, roomId: number, count: number): Promise<number> {
+    if (roomId === NO_ROOM.id) {
+      const { insertId } = await queries.change(
+        "UPDATE counter SET value = LAST_INSERT_ID(value + ?) WHERE name = 'administration'",
+        [count],
+      );
+      return insertId - count + 1;
+    }
+    const last = this.#lastEvents.get(roomId);
+    if (last === undefined) throw new Error("a room whose change is recorded must be locked");
+    await queries.change("UPDATE room SET last_event = last_event + ? WHERE id = ?", [count, roomId]);
+    return last + 1;
+  }
+}
+
+/** As `flush-record.ts` has it: tells two endpoints of one user apart and opens nothing. */
+export function sessionDigest(token: string): string {
+  return createHash("sha256").update(token).digest("hex").slice(0, 16);
+}

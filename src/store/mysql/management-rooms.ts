@@ -1,0 +1,164 @@
+import { randomUUID } from "node:crypto";
+import type { EventActor } from "../../chat/compliance-event.ts";
+import type { Role } from "../../chat/principal.ts";
+import type { ManagementUnit, RoleEntry, RoomFields } from "../../management/ports.ts";
+import { ids, type Queries, type Value } from "./database.ts";
+import { inviteMembers, withdrawInvitations } from "./invitations.ts";
+import { type ManagementRecords, sessionDigest } from "./management-records.ts";
+import { CONTAINS, chunks, findRoom, readList } from "./management-rows.ts";
+
+const COLUMN: Record<keyof RoomFields, string> = {
+  name: "name",
+  description: "description",
+  categoryId: "category_id",
+  privacy: "privacy",
+  type: "type",
+  inheritsInvitations: "invitations",
+  addInId: "add_in_id",
+  disabled: "disabled",
+};
+
+/** More roles than any room has. */
+const ALL_ROLES = 2_000_000;
+
+type RoomPart = Pick<
+  ManagementUnit,
+  | "room"
+  | "membersAmong"
+  | "roles"
+  | "lastNumber"
+  | "insertRoom"
+  | "updateRoom"
+  | "addRoles"
+  | "removeRoles"
+  | "deleteRoom"
+>;
+
+/** The rooms' part of a transaction. */
+export function roomPart(queries: Queries, records: ManagementRecords, nowMs: () => number): RoomPart {
+  return {
+    async room(name) {
+      const found = await findRoom(queries, name);
+      if (found === undefined || found === "several") return found;
+      const [locked] = await queries.rows<{ last_event: number }>(
+        "SELECT last_event FROM room FORCE INDEX (PRIMARY) WHERE id = ? FOR UPDATE",
+        [found.id],
+      );
+      if (!locked) return undefined;
+      records.locked(found.id, locked.last_event);
+      return findRoom(queries, { id: found.id }); // as it is under the lock
+    },
+
+    async membersAmong(roomId, principalIds) {
+      const found = new Set<number>();
+      for (const chunk of chunks(principalIds)) {
+        const rows = await queries.rows<{ id: number }>(
+          "SELECT DISTINCT p.id FROM room_role rr JOIN principal q ON q.id = rr.principal_id " +
+            `JOIN principal p ON p.id IN (?) AND ${CONTAINS} WHERE rr.room_id = ? AND rr.role = 'member'`,
+          [ids(chunk), roomId],
+        );
+        for (const { id } of rows) found.add(id);
+      }
+      return found;
+    },
+
+    roles: (roomId) => readList<Role>(queries, { table: "room_role", id: roomId }, ALL_ROLES),
+
+    async lastNumber(roomId) {
+      const [row] = await queries.rows<{ last_number: number }>("SELECT last_number FROM room WHERE id = ?", [
+        roomId,
+      ]);
+      return row?.last_number ?? 0;
+    },
+
+    async insertRoom(domain, guid, fields) {
+      const [columns, values] = columnsOf(fields);
+      const { insertId } = await queries.change(
+        `INSERT INTO room (domain, guid, created_ms, ${columns.join(", ")}) VALUES (?)`,
+        [[domain, guid ?? randomUUID(), nowMs(), ...values]],
+      );
+      return insertId;
+    },
+
+    async updateRoom(roomId, fields) {
+      const [columns, values] = columnsOf(fields);
+      const sets = ["access_version = access_version + 1", ...columns.map((column) => `${column} = ?`)];
+      await queries.change(`UPDATE room SET ${sets.join(", ")} WHERE id = ?`, [...values, roomId]);
+    },
+
+    async addRoles(roomId, entries) {
+      for (const chunk of chunks(entries))
+        await queries.change("INSERT INTO room_role (room_id, principal_id, role) VALUES ?", [
+          chunk.map(({ principalId, role }) => [roomId, principalId, role]),
+        ]);
+      const members = entries.filter(({ role }) => role === "member");
+      if (members.length > 0)
+        await inviteMembers(
+          queries,
+          { rooms: [roomId] },
+          members.map(({ principalId }) => principalId),
+        );
+    },
+
+    async removeRoles(roomId, entries) {
+      for (const [role, principalIds] of byRole(entries))
+        for (const chunk of chunks(principalIds))
+          await queries.change(
+            "DELETE FROM room_role WHERE room_id = ? AND role = ? AND principal_id IN (?)",
+            [roomId, role, ids(chunk)],
+          );
+      if (entries.some(({ role }) => role === "member"))
+        await withdrawInvitations(queries, { rooms: [roomId] });
+    },
+
+    async deleteRoom(room) {
+      for (const { token, ...by } of await participants(queries, room.id))
+        records.add({
+          by,
+          session: sessionDigest(token),
+          room,
+          fact: { kind: "PART", reason: "expelled" },
+        });
+      await queries.change("DELETE FROM room WHERE id = ?", [room.id]);
+      await queries.change("DELETE FROM room_role WHERE room_id = ?", [room.id]);
+      await queries.change("DELETE FROM invitation WHERE room_id = ?", [room.id]);
+      await queries.change("DELETE FROM read_mark WHERE room_id = ?", [room.id]);
+      await queries.change("INSERT INTO deleted_room (room_id, deleted_ms) VALUES (?, ?)", [
+        room.id,
+        nowMs(),
+      ]);
+    },
+  };
+}
+
+/**
+ * Every dialog in the room. Nobody enters or leaves it on the record while the room is locked, so that after this nobody is in it:
+ * what the nodes still have to leave finds no room to record it in.
+ */
+async function participants(
+  queries: Queries,
+  roomId: number,
+): Promise<(EventActor & { readonly token: string })[]> {
+  type Row = { token: string; id: number; uri: string; display_name: string; email: string | null };
+  const rows = await queries.rows<Row>(
+    "SELECT LOWER(HEX(d.token)) AS token, p.id, p.uri, p.display_name, p.email FROM dialog_room dr " +
+      "JOIN dialog d ON d.token = dr.token JOIN principal p ON p.id = d.user_id WHERE dr.room_id = ? ORDER BY dr.token",
+    [roomId],
+  );
+  return rows.map(({ display_name, ...row }) => ({ ...row, displayName: display_name }));
+}
+
+function byRole(entries: readonly RoleEntry[]): Map<Role, number[]> {
+  const lists = new Map<Role, number[]>();
+  for (const { principalId, role } of entries) {
+    const list = lists.get(role);
+    if (list) list.push(principalId);
+    else lists.set(role, [principalId]);
+  }
+  return lists;
+}
+
+function columnsOf(fields: Partial<RoomFields>): [columns: string[], values: Value[]] {
+  const names = Object.keys(fields) as (keyof RoomFields)[]; // of a type without others
+  return [names.map((name) => COLUMN[name]), names.map((name) => fields[name] ?? null)];
+}

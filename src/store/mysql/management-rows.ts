@@ -1,0 +1,151 @@
+import type { Category } from "../../chat/category.ts";
+import type { PrincipalKind, ScopeWord } from "../../chat/principal.ts";
+import type { Room } from "../../chat/room.ts";
+import type { CategoryName, KnownPrincipal, Listed, RoomName } from "../../management/ports.ts";
+import { ids, limit, type Queries, type Value } from "./database.ts";
+import { ROOM_COLUMNS, ROOM_TABLES, type RoomRow, roomOf } from "./room-rows.ts";
+
+/** Values in one list of a statement. */
+export const CHUNK = 2_000;
+
+/** True where principal q is, or contains, principal p: itself, a user's group, a user's domain. */
+export const CONTAINS =
+  "(q.id = p.id OR (q.kind = 'domain' AND p.kind = 'user' AND q.uri = SUBSTRING_INDEX(p.uri, '@', -1)) " +
+  "OR EXISTS (SELECT 1 FROM affiliation a WHERE a.user_id = p.id AND a.group_id = q.id))";
+
+/** A group may be given roles where a whole domain is allowed: its users are looked at one by one when they come. */
+export const CONTAINS_OR_HOLDS_DOMAIN = `(${CONTAINS} OR (p.kind = 'group' AND q.kind = 'domain' AND s.scope = 'allowed'))`;
+
+export function chunks<Item>(items: readonly Item[]): Item[][] {
+  const list: Item[][] = [];
+  for (let from = 0; from < items.length; from += CHUNK) list.push(items.slice(from, from + CHUNK));
+  return list;
+}
+
+/** By any of its names; "several" when rooms of several domains have this one. */
+export async function findRoom(queries: Queries, name: RoomName): Promise<Room | "several" | undefined> {
+  const [where, values] = roomCondition(name);
+  const rows = await queries.rows<RoomRow>(
+    `SELECT ${ROOM_COLUMNS} FROM ${ROOM_TABLES} WHERE ${where} LIMIT 2`,
+    values,
+  );
+  return rows.length > 1 ? "several" : rows[0] && roomOf(rows[0]);
+}
+
+function roomCondition(name: RoomName): [where: string, values: Value[]] {
+  if ("id" in name) return ["r.id = ?", [name.id]];
+  if ("guid" in name)
+    return ["r.guid = ? AND r.domain = ?", [name.guid.toLowerCase(), name.domain.toLowerCase()]];
+  return ["r.name = ?", [name.name]];
+}
+
+/** Sorted by name; all of them unless one is named. */
+export async function readCategories(queries: Queries, name?: CategoryName): Promise<Category[]> {
+  type Row = Record<"id" | "invitations" | "file_upload" | "chat_history" | "version", number> &
+    Record<"guid" | "name" | "description", string>;
+  const [where, values]: [string, Value[]] =
+    name === undefined
+      ? ["TRUE", []]
+      : "id" in name
+        ? ["id = ?", [name.id]]
+        : "guid" in name
+          ? ["guid = ?", [name.guid.toLowerCase()]]
+          : ["name = ?", [name.name]];
+  const rows = await queries.rows<Row>(
+    `SELECT id, guid, name, description, invitations, file_upload, chat_history, version FROM category WHERE ${where} ORDER BY name`,
+    values,
+  );
+  return rows.map(
+    ({ id, guid, name: called, description, invitations, file_upload, chat_history, version }) => ({
+      id,
+      guid,
+      name: called,
+      description,
+      invitations: invitations === 1,
+      fileUpload: file_upload === 1,
+      chatHistory: chat_history === 1,
+      version,
+    }),
+  );
+}
+
+interface PrincipalRow {
+  id: number;
+  uri: string;
+  kind: PrincipalKind;
+  display_name: string;
+  email: string | null;
+  enabled: number | null;
+  may_create: number | null;
+  administrator: number;
+}
+
+export async function readPrincipals(
+  queries: Queries,
+  uris: readonly string[],
+): Promise<Map<string, KnownPrincipal>> {
+  const found = new Map<string, KnownPrincipal>();
+  const word = (value: number | null) => (value === null ? null : value === 1);
+  for (const chunk of chunks(uris)) {
+    const rows = await queries.rows<PrincipalRow>(
+      "SELECT id, uri, kind, display_name, email, enabled, may_create, administrator FROM principal WHERE uri IN (?)",
+      [chunk],
+    );
+    for (const { id, uri, kind, display_name, email, enabled, may_create, administrator } of rows)
+      found.set(uri, {
+        id,
+        uri,
+        kind,
+        displayName: display_name,
+        email,
+        enabled: word(enabled),
+        mayCreateRooms: word(may_create),
+        administrator: administrator === 1,
+      });
+  }
+  return found;
+}
+
+/** The scope words that hold for each: the own ones, and those of what contains it. */
+export async function readScopes(
+  queries: Queries,
+  categoryId: number,
+  principalIds: readonly number[],
+): Promise<Map<number, Set<ScopeWord>>> {
+  const found = new Map<number, Set<ScopeWord>>();
+  for (const chunk of chunks(principalIds)) {
+    const rows = await queries.rows<{ id: number; scope: ScopeWord }>(
+      "SELECT DISTINCT p.id, s.scope FROM category_scope s JOIN principal q ON q.id = s.principal_id " +
+        `JOIN principal p ON p.id IN (?) AND ${CONTAINS_OR_HOLDS_DOMAIN} WHERE s.category_id = ?`,
+      [ids(chunk), categoryId],
+    );
+    for (const { id, scope } of rows) {
+      const words = found.get(id);
+      if (words) words.add(scope);
+      else found.set(id, new Set([scope]));
+    }
+  }
+  return found;
+}
+
+/** A room's roles or a category's scope, by address. */
+export async function readList<Word>(
+  queries: Queries,
+  list:
+    | { table: "room_role"; id: number; words?: readonly string[] }
+    | { table: "category_scope"; id: number },
+  atMost: number,
+): Promise<Listed<Word>[]> {
+  type Row = { id: number; uri: string; kind: PrincipalKind; display_name: string; word: Word };
+  const columns = "p.id, p.uri, p.kind, p.display_name";
+  const words = list.table === "room_role" ? list.words : undefined;
+  const rows = await queries.rows<Row>(
+    list.table === "room_role"
+      ? `SELECT ${columns}, rr.role AS word FROM room_role rr JOIN principal p ON p.id = rr.principal_id ` +
+          `WHERE rr.room_id = ? ${words ? "AND rr.role IN (?)" : ""} ORDER BY rr.role, p.uri ${limit(atMost)}`
+      : `SELECT ${columns}, s.scope AS word FROM category_scope s JOIN principal p ON p.id = s.principal_id ` +
+          `WHERE s.category_id = ? ORDER BY s.scope, p.uri ${limit(atMost)}`,
+    words ? [list.id, words] : [list.id],
+  );
+  return rows.map(({ display_name, ...row }) => ({ ...row, displayName: display_name }));
+}

@@ -1,0 +1,176 @@
+import type { AddIn } from "../../chat/add-in.ts";
+import type { Category } from "../../chat/category.ts";
+import { NO_ROOM } from "../../chat/compliance-event.ts";
+import type { Principal, PrincipalKind, Role } from "../../chat/principal.ts";
+import type { Access } from "../../chat/role.ts";
+import type { Room } from "../../chat/room.ts";
+import type { User } from "../../chat/user.ts";
+import { type Actor, eventActor } from "../../management/actor.ts";
+import type {
+  Changed,
+  ChangeStore,
+  FoundPrincipals,
+  Listed,
+  ManagementStore,
+  ManagementUnit,
+  RoomName,
+} from "../../management/ports.ts";
+import type { ComplianceWaker } from "../../ports.ts";
+import { type Database, limit, type Queries } from "./database.ts";
+import { eventIds } from "./event-ids.ts";
+import { addInPart, categoryPart, peoplePart } from "./management-others.ts";
+import { ManagementRecords, type RecordsContext, sessionDigest } from "./management-records.ts";
+import { roomPart } from "./management-rooms.ts";
+import { CONTAINS, CONTAINS_OR_HOLDS_DOMAIN, findRoom, readCategories, readList } from "./management-rows.ts";
+import { readCategoryAccess } from "./room-access.ts";
+
+export interface ManagementStoreOptions {
+  /** Off: nothing is recorded for the archive. */
+  readonly compliance: boolean;
+  /** As recorded. */
+  readonly node: string;
+  readonly nowMs: () => number;
+  readonly waker?: ComplianceWaker;
+  /** Something was changed and is committed. */
+  readonly onChanged?: () => void;
+}
+
+/** One administrator at a time in the whole pool: each transaction holds the counter of changes from its beginning to its end. */
+export class MysqlManagementStore implements ManagementStore, ChangeStore {
+  readonly #database: Database;
+  readonly #options: ManagementStoreOptions;
+  readonly #records: RecordsContext;
+
+  constructor(database: Database, options: ManagementStoreOptions) {
+    this.#database = database;
+    this.#options = options;
+    const { compliance, node, nowMs } = options;
+    this.#records = { compliance, node, nowMs, nextEventId: eventIds(nowMs) };
+  }
+
+  async change<Result>(actor: Actor, work: (unit: ManagementUnit) => Promise<Result>): Promise<Result> {
+    const { result, events, told } = await this.#database.transaction(async (queries) => {
+      const version = await beginChange(queries);
+      const records = new ManagementRecords(this.#records);
+      const changed = new Map<string, Changed>();
+      const by = eventActor(actor);
+      const session = actor.kind === "user" ? sessionDigest(actor.token) : "";
+      const done = await work({
+        ...roomPart(queries, records, this.#options.nowMs),
+        ...categoryPart(queries),
+        ...addInPart(queries),
+        ...peoplePart(queries),
+        record: (fact, room = NO_ROOM) => records.add({ by, session, room, fact }),
+        changed: (what) => changed.set(JSON.stringify(what), what),
+      });
+      await logChanges(queries, version, [...changed.values()], this.#options.nowMs());
+      return { result: done, events: await records.write(queries), told: changed.size > 0 };
+    });
+    if (events.length > 0) this.#options.waker?.announce(events);
+    if (told) this.#options.onChanged?.();
+    return result;
+  }
+
+  findRoom(name: RoomName): Promise<Room | "several" | undefined> {
+    return findRoom(this.#database, name);
+  }
+
+  categories(): Promise<Category[]> {
+    return readCategories(this.#database);
+  }
+
+  categoryAccess(categoryIds: readonly number[], user: User): Promise<Access[]> {
+    return readCategoryAccess(this.#database, categoryIds, user);
+  }
+
+  addIns(): Promise<AddIn[]> {
+    return this.#database.rows<AddIn>("SELECT id, name, url FROM add_in ORDER BY name");
+  }
+
+  roles(roomId: number, roles: readonly Role[], atMost: number): Promise<Listed<Role>[]> {
+    return readList<Role>(this.#database, { table: "room_role", id: roomId, words: roles }, atMost);
+  }
+
+  async eligible(
+    categoryId: number,
+    text: string,
+    amongMembersOf: number | undefined,
+    atMost: number,
+  ): Promise<FoundPrincipals> {
+    type Row = { id: number; uri: string; kind: PrincipalKind; display_name: string };
+    const pattern = `%${text.replace(/[\\%_]/g, "\\$&")}%`;
+    const rows = await this.#database.rows<Row>(
+      "SELECT p.id, p.uri, p.kind, p.display_name FROM principal p " +
+        "WHERE (p.uri LIKE LOWER(?) OR LOWER(p.display_name) LIKE LOWER(?)) " +
+        "AND EXISTS (SELECT 1 FROM category_scope s JOIN principal q ON q.id = s.principal_id " +
+        `WHERE s.category_id = ? AND s.scope = 'allowed' AND ${CONTAINS_OR_HOLDS_DOMAIN}) ` +
+        "AND NOT EXISTS (SELECT 1 FROM category_scope s JOIN principal q ON q.id = s.principal_id " +
+        `WHERE s.category_id = ? AND s.scope = 'denied' AND ${CONTAINS}) ` +
+        (amongMembersOf === undefined
+          ? ""
+          : "AND EXISTS (SELECT 1 FROM room_role rr JOIN principal q ON q.id = rr.principal_id " +
+            `WHERE rr.room_id = ? AND rr.role = 'member' AND ${CONTAINS}) `) +
+        `ORDER BY p.uri ${limit(atMost + 1)}`,
+      [pattern, pattern, categoryId, categoryId, ...(amongMembersOf === undefined ? [] : [amongMembersOf])],
+    );
+    const found: Principal[] = rows
+      .slice(0, atMost)
+      .map(({ display_name, ...row }) => ({ ...row, displayName: display_name }));
+    return { found, more: rows.length > atMost };
+  }
+
+  async latest(): Promise<number> {
+    const [row] = await this.#database.rows<{ value: number }>(
+      "SELECT value FROM counter WHERE name = 'changes'",
+    );
+    return Number(row?.value ?? 0);
+  }
+
+  async since(
+    version: number,
+    atMost: number,
+  ): Promise<{ readonly version: number; readonly changed: Changed }[]> {
+    const rows = await this.#database.rows<ChangeRow & { version: number }>(
+      `SELECT version, kind, id FROM change_log WHERE version > ? ORDER BY version ${limit(atMost)}`,
+      [version],
+    );
+    return rows.map((row) => ({ version: Number(row.version), changed: changedOf(row) }));
+  }
+
+  async recent(ms: number, atMost: number): Promise<Changed[]> {
+    const rows = await this.#database.rows<ChangeRow>(
+      `SELECT kind, id FROM change_log WHERE at_ms > ? ${limit(atMost)}`,
+      [this.#options.nowMs() - ms],
+    );
+    return rows.map(changedOf);
+  }
+}
+
+interface ChangeRow {
+  kind: Changed["kind"];
+  id: number;
+}
+
+function changedOf({ kind, id }: ChangeRow): Changed {
+  return kind === "everybody" ? { kind } : { kind, id };
+}
+
+/** Takes the lock that all changes share. @returns the number of this change: the order of numbers is the order of commits */
+export async function beginChange(queries: Queries): Promise<number> {
+  const { insertId } = await queries.change(
+    "UPDATE counter SET value = LAST_INSERT_ID(value + 1) WHERE name = 'changes'",
+  );
+  return insertId;
+}
+
+export async function logChanges(
+  queries: Queries,
+  version: number,
+  changed: readonly Changed[],
+  nowMs: number,
+): Promise<void> {
+  if (changed.length === 0) return;
+  await queries.change("INSERT INTO change_log (version, kind, id, at_ms) VALUES ?", [
+    changed.map((what) => [version, what.kind, what.kind === "everybody" ? 0 : what.id, nowMs]),
+  ]);
+}

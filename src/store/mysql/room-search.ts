@@ -1,0 +1,90 @@
+import type { Room } from "../../chat/room.ts";
+import type { RoomQuery } from "../../chat/room-query.ts";
+import type { User } from "../../chat/user.ts";
+import { ids, limit, type Queries, type Value } from "./database.ts";
+import { categoriesAround } from "./room-access.ts";
+import { ROOM_COLUMNS, ROOM_JOINS, ROOM_TABLES, type RoomRow, roomOf } from "./room-rows.ts";
+import { principalsAround } from "./user-store.ts";
+
+/** Nobody types more words; each costs the database a comparison per room. */
+const MAX_WORDS = 10;
+
+/** What `role.ts` calls "see", in SQL: rooms the user may see and that fit the query, sorted by name. */
+export async function searchRooms(
+  queries: Queries,
+  query: RoomQuery,
+  user: User,
+  atMost: number,
+): Promise<Room[]> {
+  const { sql, values } = await conditions(queries, query);
+  const end = `ORDER BY name, id ${limit(atMost)}`;
+  if (user.administrator) {
+    const rows = await queries.rows<RoomRow>(
+      `SELECT ${ROOM_COLUMNS} FROM ${ROOM_TABLES} WHERE ${sql} ${end}`,
+      values,
+    );
+    return rows.map(roomOf);
+  }
+  const inScope = ids(await categoriesAround(queries, user.principalIds));
+  const byRole =
+    `(SELECT ${ROOM_COLUMNS} FROM room_role rr JOIN room r ON r.id = rr.room_id ${ROOM_JOINS} ` +
+    `WHERE rr.principal_id IN (?) AND rr.role IN (?) AND r.category_id IN (?) AND ${sql} ${end})`;
+  if (query.disabled) {
+    const rows = await queries.rows<RoomRow>(`${byRole} ${end}`, [
+      ids(user.principalIds),
+      ["manager"],
+      inScope,
+      ...values,
+    ]);
+    return distinct(rows).map(roomOf);
+  }
+  const rows = await queries.rows<RoomRow>(
+    `(SELECT ${ROOM_COLUMNS} FROM ${ROOM_TABLES} ` +
+      `WHERE r.category_id IN (?) AND r.privacy IN ('open', 'closed') AND ${sql} ${end}) UNION ${byRole} ${end}`,
+    [inScope, ...values, ids(user.principalIds), ["member", "manager"], inScope, ...values],
+  );
+  return rows.map(roomOf);
+}
+
+/** One room may be bound to the user by several principals. */
+function distinct(rows: readonly RoomRow[]): RoomRow[] {
+  return [...new Map(rows.map((row) => [row.id, row])).values()];
+}
+
+/** Words in the name (or the description, when asked), without regard to case and accents; then the filters. */
+async function conditions(queries: Queries, query: RoomQuery): Promise<{ sql: string; values: Value[] }> {
+  const parts: string[] = [];
+  const values: Value[] = [];
+  const add = (sql: string, ...given: Value[]) => {
+    parts.push(sql);
+    values.push(...given);
+  };
+  add("r.disabled = ?", query.disabled ? 1 : 0);
+  const phrase = query.words.trim();
+  const words = query.match === "phrase" ? [phrase] : phrase.split(/\s+/);
+  const texts = words.filter(Boolean).slice(0, MAX_WORDS);
+  if (texts.length > 0) {
+    const patterns = texts.map((word) => `%${word.replace(/[\\%_]/g, "\\$&")}%`);
+    const one = query.inDescription ? "(r.name LIKE ? OR r.description LIKE ?)" : "r.name LIKE ?";
+    add(
+      `(${patterns.map(() => one).join(query.match === "any" ? " OR " : " AND ")})`,
+      ...patterns.flatMap((pattern) => (query.inDescription ? [pattern, pattern] : [pattern])),
+    );
+  }
+  if (query.privacy !== undefined) add("r.privacy = ?", query.privacy);
+  if (query.type !== undefined) add("r.type = ?", query.type);
+  if (query.category !== undefined) add("c.guid = ?", query.category);
+  if (query.addIn !== undefined) add("ai.name = ?", query.addIn);
+  if (query.invitations !== undefined)
+    add(`(r.invitations = 1 AND c.invitations = 1) = ${query.invitations ? 1 : 0}`);
+  for (const role of ["member", "manager"] as const) {
+    const uri = query[role];
+    if (uri === undefined) continue;
+    add(
+      "EXISTS (SELECT 1 FROM room_role held WHERE held.room_id = r.id AND held.role = ? AND held.principal_id IN (?))",
+      role,
+      ids(await principalsAround(queries, uri)),
+    );
+  }
+  return { sql: parts.join(" AND "), values };
+}
