@@ -53,6 +53,8 @@ export class Session implements OutgoingDialog, Recorder {
   ended = false;
   /** The highest number of an invitation this client has been told of. */
   invitedUpTo = 0;
+  /** Monotonic clock: when it was last given the list of a large room. */
+  listedMs = Number.NEGATIVE_INFINITY;
   readonly rooms = new Map<number, JoinedHere>();
 
   private cseq: number;

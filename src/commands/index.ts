@@ -5,6 +5,7 @@ import type { CommandResult, Context } from "./context.ts";
 import { history } from "./history.ts";
 import { invitations } from "./invitations.ts";
 import { bjoin, join, part } from "./join.ts";
+import { MANAGEMENT_COMMANDS } from "./manage.ts";
 import { getPreference, setPreference } from "./preferences.ts";
 import { associations, search } from "./rooms.ts";
 import { requri, serverInfo } from "./server.ts";
@@ -34,6 +35,7 @@ const COMMANDS: { readonly [K in Kind]: Entry<K> } = {
   getinv: { needs: "enabled user", handler: invitations },
   getpref: { needs: "enabled user", handler: getPreference },
   setpref: { needs: "enabled user", handler: setPreference },
+  ...MANAGEMENT_COMMANDS,
 };
 
 /** The replies to one command, each for an envelope of its own. `turn` is the room they belong to, 0 for none. */
@@ -68,8 +70,8 @@ export async function dispatch(command: Command, envid: string, context: Context
     return reply(command.kind, 200, "SUCCESS_OK", await handle(command, context));
   } catch (error) {
     if (!(error instanceof ChatError)) throw error;
-    const { code, name, text } = CHAT_ERRORS[error.code];
-    return reply(command.kind, code, `${name}: ${text}`);
+    const { code, name } = CHAT_ERRORS[error.code];
+    return reply(command.kind, code, `${name}: ${error.message}`);
   }
 }
 

@@ -1,9 +1,12 @@
 import { ChatError } from "../chat/errors.ts";
 import type { Room } from "../chat/room.ts";
+import type { RoomQuery } from "../chat/room-query.ts";
 import { wireRoom } from "../delivery/wire-room.ts";
+import { principalUri } from "../management/addresses.ts";
 import type { Command } from "../xccos/command.ts";
 import { roomListData } from "../xccos/reply.ts";
 import { travellingBytes } from "../xccos/travelling.ts";
+import { parseCategoryUri } from "../xccos/uri.ts";
 import { type CommandResult, type Context, mostReplyBytes } from "./context.ts";
 
 // Maps, not objects: a client may well ask for "constructor".
@@ -19,6 +22,12 @@ const TYPE = new Map<string, Room["type"]>([
   ["auditorium", "auditorium"],
 ]);
 
+const MATCH = new Map<string, NonNullable<RoomQuery["match"]>>([
+  ["ALL", "all"],
+  ["ANY", "any"],
+  ["EXACT", "phrase"],
+]);
+
 /** The envelope around the rooms of a reply. */
 const AROUND_ROOMS_BYTES = 2_000;
 
@@ -28,19 +37,31 @@ export async function search(
   context: Context,
 ): Promise<CommandResult> {
   const { services, session } = context;
-  const unsupported = [command.category, command.member, command.manager].some(
-    (filter) => filter !== undefined,
-  );
-  if (unsupported || command.disabled) throw new ChatError("NOT_SUPPORTED");
   const privacy =
     command.visibility === undefined ? undefined : PRIVACY.get(command.visibility.toLowerCase());
   const type = command.behavior === undefined ? undefined : TYPE.get(command.behavior.toLowerCase());
-  if ((command.visibility && !privacy) || (command.behavior && !type)) throw new ChatError("BAD_REQUEST");
+  const category = command.category === undefined ? undefined : parseCategoryUri(command.category);
+  const match = command.match === undefined ? undefined : MATCH.get(command.match);
+  if (
+    (command.visibility && !privacy) ||
+    (command.behavior && !type) ||
+    (command.category !== undefined && !category) ||
+    (command.match !== undefined && !match)
+  )
+    throw new ChatError("BAD_REQUEST");
+  const { member, manager, addIn, invite, disabled } = command;
   const query = {
     words: command.criteria,
     inDescription: command.extended,
     ...(privacy ? { privacy } : {}),
     ...(type ? { type } : {}),
+    ...(category ? { category: category.value.toLowerCase() } : {}),
+    ...(match ? { match } : {}),
+    ...(member === undefined ? {} : { member: principalUri(member) }),
+    ...(manager === undefined ? {} : { manager: principalUri(manager) }),
+    ...(addIn === undefined ? {} : { addIn }),
+    ...(invite === undefined ? {} : { invitations: invite }),
+    ...(disabled ? { disabled } : {}),
   };
   return list(await services.rooms.search(query, session.user, atMost(command.maxResults, context)), context);
 }

@@ -13,6 +13,7 @@ export function wireRoom(room: Room): WireRoom & { readonly participants?: never
     description: room.description,
     behavior: room.type === "auditorium" ? "AUDITORIUM" : "NORMAL",
     visibility: VISIBILITY[room.privacy],
+    ...(room.addIn ? { addIn: room.addIn } : {}),
     props: { logged: room.keepsHistory, filepost: room.fileUpload, invite: room.invitations },
   };
 }

@@ -222,7 +222,8 @@ export async function claimName(
   const holder = await unit.holderOf(name, domain);
   const isSelf = holder?.id === self && holder.kind === (domain === undefined ? "category" : "room");
   if (!holder || isSelf) return;
-  throw new ChatError("NAME_TAKEN", { detail: `A ${holder.kind} is called "${name}" already.` });
+  // Which of both is not said: the asker may not know of the room.
+  throw new ChatError("NAME_TAKEN", { detail: `A room or category is called "${name}" already.` });
 }
 
 /** @throws {ChatError} BAD_REQUEST */

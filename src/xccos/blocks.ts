@@ -1,6 +1,6 @@
-import { attributeNames, FAILURE_KEY, infoIds, propIds } from "./names.ts";
+import { attributeNames, FAILURE_KEY, infoIds, managementNames, propIds } from "./names.ts";
 import type { RoomRef } from "./uri.ts";
-import { element, escapeText } from "./xml-writer.ts";
+import { element, escapeText, type XmlAttributes } from "./xml-writer.ts";
 
 /** A room as replies and notices describe it. What is undefined is not written. */
 export interface WireRoom {
@@ -14,6 +14,9 @@ export interface WireRoom {
   readonly behavior?: "NORMAL" | "AUDITORIUM" | undefined;
   readonly disabled?: boolean | undefined;
   readonly visibility?: "private" | "scoped" | "open" | undefined;
+  readonly addIn?: { readonly name: string; readonly url: string } | undefined;
+  /** See `managementNames.version`. */
+  readonly version?: number | undefined;
   /** Users joined now. */
   readonly participants?: number | undefined;
   /** Messages the receiver has not read. */
@@ -54,6 +57,9 @@ export function chanib(room: WireRoom, inner = ""): string {
       [attributeNames.parent]: room.parent,
       [attributeNames.behavior]: room.behavior,
       [attributeNames.disabled]: room.disabled,
+      [managementNames.addInName]: room.addIn?.name,
+      [managementNames.addInUrl]: room.addIn?.url,
+      [managementNames.version]: room.version,
     },
     content,
   );
@@ -68,8 +74,12 @@ function prop(id: string, value: boolean): string {
 }
 
 /** User information block. `id` is local to one message and only in join replies. */
-export function uib(user: WireUser, inner = "", id?: number): string {
-  return element("uib", { id, uri: user.uri, [attributeNames.displayName]: user.displayName }, inner);
+export function uib(user: WireUser, inner = "", id?: number, more: XmlAttributes = {}): string {
+  return element(
+    "uib",
+    { id, uri: user.uri, [attributeNames.displayName]: user.displayName, ...more },
+    inner,
+  );
 }
 
 /** In a join reply, inside a chanib: the users (ids of uibs) who have this permission mask in the room. */

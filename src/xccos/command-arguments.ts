@@ -1,5 +1,8 @@
-import { childNamed, childrenNamed, isTrue, parseCount } from "./element.ts";
-import { parseRoomUri, type RoomRef, roomRef } from "./uri.ts";
+import { countOf, type InvalidCommand, invalid, MAX_CRITERIA_LENGTH, roomOfChanib } from "./arguments.ts";
+import { childNamed, childrenNamed, isTrue } from "./element.ts";
+import { decodeManagement, type ManagementCommand } from "./management-arguments.ts";
+import { searchAttributes } from "./names.ts";
+import { type RoomRef, roomRef } from "./uri.ts";
 import type { XmlElement } from "./xml.ts";
 
 /** A command without its seqid. */
@@ -29,6 +32,7 @@ export type CommandBody =
     }
   /** `content` is Base64 as received. */
   | { readonly kind: "setpref"; readonly label: string; readonly version: number; readonly content: string }
+  | ManagementCommand
   /** Every id this codec does not know; answered 501. `name` is in lower case and safe to echo. */
   | { readonly kind: "unsupported"; readonly name: string }
   | InvalidCommand;
@@ -49,26 +53,17 @@ export interface RoomSearch {
   readonly disabled: boolean | undefined;
   readonly visibility: string | undefined;
   readonly behavior: string | undefined;
-}
-
-/** A command whose arguments make no sense: it is answered, with `code` and `problem` as the text for the user. */
-export interface InvalidCommand {
-  readonly kind: "invalid";
-  readonly name: string;
-  readonly code: 400 | 413;
-  readonly problem: string;
+  readonly addIn: string | undefined;
+  readonly invite: boolean | undefined;
+  /** Upper case. */
+  readonly match: string | undefined;
 }
 
 /** More in one command is refused with 413. */
 export const MAX_ROOMS_PER_COMMAND = 500;
-/** Characters. A longer search text is refused with 413. */
-export const MAX_CRITERIA_LENGTH = 256;
 /** Characters of Base64, 64 KiB of content. */
 const MAX_PREFERENCE_LENGTH = 87_384;
 const MAX_LABEL_LENGTH = 255;
-/** A count beyond 32 bits is nonsense rather than a wish to be capped. */
-const MAX_COUNT = 2 ** 31 - 1;
-
 /** Reads `data` of the command of that name (lower case, without "cmd:"). Never throws. */
 export function decodeArguments(name: string, cmd: XmlElement): CommandBody {
   const data = childNamed(cmd, "data");
@@ -94,20 +89,12 @@ export function decodeArguments(name: string, cmd: XmlElement): CommandBody {
     case "setpref":
       return preference(name, data);
     default:
-      return { kind: "unsupported", name };
+      return decodeManagement(name, data) ?? { kind: "unsupported", name };
   }
-}
-
-function invalid(name: string, problem: string, code: 400 | 413 = 400): InvalidCommand {
-  return { kind: "invalid", name, code, problem };
 }
 
 function roomOfChanid(chanid: XmlElement): RoomRef | undefined {
   return roomRef(chanid.attributes.get("domain") ?? "", chanid.attributes.get("value") ?? "");
-}
-
-function roomOfChanib(chanib: XmlElement): RoomRef | undefined {
-  return parseRoomUri(chanib.attributes.get("uri") ?? "");
 }
 
 function roomCommand(
@@ -128,18 +115,6 @@ function roomCommand(
   return { kind: name, rooms: [...rooms.values()] };
 }
 
-/** The attribute as a count; undefined when absent, "bad" when it is no sensible one. */
-function countOf(
-  element: XmlElement | undefined,
-  attribute: string,
-  max = MAX_COUNT,
-): number | undefined | "bad" {
-  const text = element?.attributes.get(attribute);
-  if (text === undefined) return undefined;
-  const count = parseCount(text);
-  return count === undefined || count > max ? "bad" : count;
-}
-
 function associations(name: string, data: XmlElement | undefined): CommandBody {
   const association = childNamed(data, "association");
   const type = association?.attributes.get("type")?.toUpperCase();
@@ -154,20 +129,25 @@ function roomSearch(name: string, data: XmlElement | undefined): CommandBody {
   const asked = (attribute: string): string | undefined => qib?.attributes.get(attribute);
   const criteria = asked("criteria") ?? "";
   if (criteria.length > MAX_CRITERIA_LENGTH) return invalid(name, "The search text is too long", 413);
-  const maxResults = countOf(qib, "maxResults");
+  const maxResults = countOf(qib, searchAttributes.maxResults);
   if (maxResults === "bad") return invalid(name, "maxResults is not a sensible number");
+  const isAsked = (attribute: string): boolean | undefined =>
+    asked(attribute) === undefined ? undefined : isTrue(asked(attribute));
   return {
     kind: "chansrch",
     qtype: (asked("qtype") ?? "BYNAME").toUpperCase(),
     criteria,
     extended: isTrue(asked("extended")),
     maxResults,
-    category: asked("category"),
-    member: asked("member"),
-    manager: asked("manager"),
-    disabled: asked("disabled") === undefined ? undefined : isTrue(asked("disabled")),
-    visibility: asked("visibility"),
-    behavior: asked("behavior"),
+    category: asked(searchAttributes.category),
+    member: asked(searchAttributes.member),
+    manager: asked(searchAttributes.manager),
+    disabled: isAsked(searchAttributes.disabled),
+    visibility: asked(searchAttributes.visibility),
+    behavior: asked(searchAttributes.behavior),
+    addIn: asked(searchAttributes.addIn),
+    invite: isAsked(searchAttributes.invite),
+    match: asked(searchAttributes.match)?.toUpperCase(),
   };
 }
 

@@ -17,6 +17,61 @@ export const replyNames: ReadonlyMap<string, string> = new Map([
   ["getfdtok", "getftok"], // seen
 ]);
 
+/** Ids of the commands of room management, without "cmd:". What each must carry is known from Microsoft's SDK, its name is not. */
+export const managementCommands = {
+  createRoom: "chancreate", // likely
+  changeRoom: "chanmodify", // likely
+  deleteRoom: "chandelete", // uncertain
+  roomInfo: "getchan", // uncertain
+  roles: "getroles", // uncertain
+  permissions: "getperms", // uncertain
+  participants: "getparts", // uncertain
+  creatable: "nodespermcreatechild", // seen
+  categories: "getnodes", // uncertain
+  addIns: "getsiops", // uncertain
+  principals: "usrsrch", // uncertain
+} as const;
+
+/** Elements and attributes of room management. Confidence: uncertain, where nothing else is said. */
+export const managementNames = {
+  /** Category information block, in the reply to `nodespermcreatechild`. */
+  category: "catib",
+  /** Role information block: a list of a room, `type` and what happens to it. */
+  roleList: "rib",
+  roleType: "type",
+  roleChange: "change",
+  /** A registered add-in: the database column is siopID. */
+  addIn: "siop",
+  addInName: "siopname", // likely; chanib
+  addInUrl: "siopurl", // likely; chanib
+  /** The room's version: a change made for another one is refused with 409. */
+  version: "version",
+  /** Kind of a principal: USER, GROUP, DOMAIN. */
+  principalType: "type",
+  more: "more",
+  invite: "invite", // catib
+  filepost: "filepost", // catib
+  logged: "logged", // catib
+  /** Query for principals: `criteria`, `presenters`, `maxResults`; with a chanib or catib that says where. */
+  principalQuery: "qib",
+  presenters: "presenters",
+} as const;
+
+/** Filters of `qib` in `chansrch` beyond those seen. Confidence: uncertain. */
+export const searchAttributes = {
+  maxResults: "maxResults",
+  category: "category",
+  member: "member",
+  manager: "manager",
+  disabled: "disabled",
+  visibility: "visibility",
+  behavior: "behavior",
+  addIn: "addin",
+  invite: "invite",
+  /** ALL words, ANY word, or the EXACT phrase. */
+  match: "match",
+} as const;
+
 export const noticeNames = {
   join: "join", // seen
   batchJoin: "bjoin", // seen
@@ -62,6 +117,7 @@ export const FAILURE_KEY = "OPERATION_FAILED";
  * the operator sign for exactly 12276.
  */
 export const permissionMasks = {
+  manageRoom: 1 << 2,
   joinRoom: 1 << 7,
   chat: 1 << 8,
   readHistory: 1 << 10,

@@ -4,6 +4,7 @@ import { test } from "node:test";
 import { decodeEnvelope, encodeEnvelope } from "../../../src/xccos/envelope.ts";
 import { XccosError } from "../../../src/xccos/error.ts";
 import { encodeGrpchat } from "../../../src/xccos/grpchat.ts";
+import * as management from "../../../src/xccos/management-reply.ts";
 import type { ResponseName } from "../../../src/xccos/names.ts";
 import * as notices from "../../../src/xccos/notice.ts";
 import * as replies from "../../../src/xccos/reply.ts";
@@ -40,6 +41,11 @@ const dataEncoders: Readonly<Record<string, Encoder>> = {
   historyData: (...args: Parameters<typeof replies.historyData>) => replies.historyData(...args).data,
   invitationData: replies.invitationData,
   preferenceData: replies.preferenceData,
+  roomInfoData: management.roomInfoData,
+  roleData: management.roleData,
+  categoryData: management.categoryData,
+  addInData: management.addInData,
+  principalData: management.principalData,
 };
 const primitiveEncoders: Readonly<Record<string, Encoder>> = {
   encodeGrpchat,

@@ -1,0 +1,77 @@
+import { chanib, uib, type WireRoom } from "./blocks.ts";
+import type { WireRole } from "./management-arguments.ts";
+import { managementNames } from "./names.ts";
+import { element } from "./xml-writer.ts";
+
+/** Somebody in a list, or who could be. */
+export interface WirePrincipal {
+  readonly uri: string;
+  readonly displayName: string;
+  readonly type: "USER" | "GROUP" | "DOMAIN";
+}
+
+/** A list of a room. */
+export interface WireRoleList {
+  readonly role: WireRole;
+  readonly principals: readonly WirePrincipal[];
+}
+
+export interface WireCategory {
+  /** `ma-cat://domain/guid` */
+  readonly uri: string;
+  readonly name: string;
+  readonly description: string;
+  readonly invite: boolean;
+  readonly filepost: boolean;
+  readonly logged: boolean;
+}
+
+function principal({ uri, displayName, type }: WirePrincipal): string {
+  return uib({ uri, displayName }, "", undefined, { [managementNames.principalType]: type });
+}
+
+/** Data of the replies to the commands that create, change and show a room. */
+export function roomInfoData(room: WireRoom): string {
+  return chanib(room);
+}
+
+/** Data of the reply to the query for a room's lists. */
+export function roleData(room: WireRoom, lists: readonly WireRoleList[]): string {
+  const blocks = lists.map(({ role, principals }) =>
+    element(
+      managementNames.roleList,
+      { [managementNames.roleType]: role },
+      principals.map(principal).join(""),
+    ),
+  );
+  return chanib(room, blocks.join(""));
+}
+
+/** Data of the replies that list categories. */
+export function categoryData(categories: readonly WireCategory[]): string {
+  return categories
+    .map(({ uri, name, description, invite, filepost, logged }) =>
+      element(managementNames.category, {
+        uri,
+        name,
+        description,
+        [managementNames.invite]: invite,
+        [managementNames.filepost]: filepost,
+        [managementNames.logged]: logged,
+      }),
+    )
+    .join("");
+}
+
+/** Data of the reply that lists registered add-ins. */
+export function addInData(addIns: readonly { readonly name: string; readonly url: string }[]): string {
+  return addIns.map(({ name, url }) => element(managementNames.addIn, { name, url })).join("");
+}
+
+/** Data of the reply to a search for principals. @param more there are others that fit */
+export function principalData(principals: readonly WirePrincipal[], more: boolean): string {
+  return (
+    element(managementNames.principalQuery, { [managementNames.more]: more }) +
+    principals.map(principal).join("")
+  );
+}

@@ -1,0 +1,49 @@
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { readRooms } from "../../plugin/client/room-data.ts";
+import { type Lab, openLab } from "../support/lab.ts";
+import { room } from "../support/management.ts";
+
+let lab: Lab;
+before(async () => {
+  lab = await openLab({
+    users: ["alice", "bob", "carol", "dave"],
+    settings: { chat: { "participant-update-limit": 2 } },
+    rooms: [
+      { name: "Hall", members: ["alice", "bob", "carol"] },
+      { name: "Nook", members: ["alice"] },
+      { name: "Vault", privacy: "secret", members: ["bob"] },
+    ],
+  });
+});
+after(() => lab?.close());
+
+test("a large room's participants come on request to who is in it, and not again and again", async () => {
+  const [alice, bob, carol, dave] = await Promise.all(
+    ["alice", "bob", "carol", "dave"].map((user) => lab.signedIn(user)),
+  );
+  assert.ok(alice && bob && carol && dave);
+  const hall = lab.room("Hall");
+  for (const endpoint of [alice, bob, carol]) assert.equal((await endpoint.join(hall)).code, 200);
+  const list = await alice.command("getparts", room(hall));
+  assert.equal(list.code, 200, list.text);
+  assert.deepEqual(
+    readRooms(list.data)[0]
+      ?.participants.map(({ address }) => address)
+      .sort(),
+    ["alice", "bob", "carol"].map((user) => lab.address(user)),
+  );
+  assert.equal((await alice.command("getparts", room(hall))).code, 503);
+  await carol.part(hall);
+  assert.equal((await carol.command("getparts", room(hall))).code, 480);
+  assert.equal((await dave.command("getparts", room(hall))).code, 403);
+  await bob.join(lab.room("Vault"));
+  assert.equal((await bob.command("getparts", room(lab.room("Vault")))).code, 405);
+  const outside = await dave.command("getparts", room(lab.room("Vault")));
+  const nothing = await dave.command(
+    "getparts",
+    room("ma-chan://example.com/00000000-0000-4000-8000-000000000000"),
+  );
+  assert.deepEqual([outside.code, outside.text], [nothing.code, nothing.text]);
+  assert.equal(outside.code, 404);
+});
