@@ -93,3 +93,6 @@ function handle(command: Extract<Command, { kind: Kind }>, context: Context): Pr
   if (entry.needs === "enabled user" && !context.session.user.enabled) throw new ChatError("NOT_ENABLED");
   return entry.handler(command, context);
 }
+
+/** Every command that is carried out. */
+export const COMMAND_KINDS: readonly string[] = Object.keys(COMMANDS);
