@@ -75,6 +75,8 @@ export function administrationBy(
       management.setUserPolicy(me, uri, { mayCreateRooms }),
     setAdministrator: (uri: string, administrator: boolean): Promise<void> =>
       management.setUserPolicy(me, uri, { administrator }),
+    setGroupAdministers: (group: string, administrator: boolean): Promise<void> =>
+      management.setGroupAdministers(me, group, administrator),
     setGlobalPolicy: (enabled: boolean): Promise<void> =>
       management.setGlobalPolicy(me, "enable-persistent-chat", enabled),
     setGlobalCreatePolicy: (on: boolean): Promise<void> => management.setGlobalPolicy(me, "create-rooms", on),

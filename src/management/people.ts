@@ -49,6 +49,17 @@ export function peopleManagement(rights: Rights) {
       });
     },
 
+    /** Whether all users of a group administer the pool. @throws {ChatError} PRINCIPAL_NOT_FOUND */
+    async setGroupAdministers(actor: Actor, group: string, administrator: boolean): Promise<void> {
+      rights.administrator(actor);
+      await store.change(actor, async (unit) => {
+        const known = await oneOfKind(unit, group, "group");
+        await unit.updatePrincipal(known.id, { administrator });
+        recordPolicies(unit, known.uri, known, { ...known, administrator });
+        unit.changed({ kind: "everybody" });
+      });
+    },
+
     /** Of one user. @throws {ChatError} PRINCIPAL_NOT_FOUND */
     async setUserPolicy(
       actor: Actor,

@@ -24,6 +24,7 @@ const message = (number: number): StoredMessage => ({
 function makeFanout(stored: readonly StoredMessage[]) {
   const sent = new Map<OutgoingDialog, number[]>();
   const published: BusMessage[] = [];
+  const reviews: number[] = [];
   let listener: (message: BusMessage) => void = () => {};
   const fanout = new Fanout({
     messages: {
@@ -53,7 +54,9 @@ function makeFanout(stored: readonly StoredMessage[]) {
       onState: () => {},
     },
     envids: new Envids(),
-    review: async () => {},
+    review: async (roomId) => {
+      reviews.push(roomId);
+    },
     onError: (error) => assert.fail(String(error)),
   });
   const enter = (session: Session, since: number) => {
@@ -61,10 +64,12 @@ function makeFanout(stored: readonly StoredMessage[]) {
     fanout.enter(session, room, since);
     return session;
   };
-  return { fanout, sent, published, enter, hear: (number: number) => listener(posted(number)) };
+  const hear = (number: number, accessVersion?: number) =>
+    listener({ ...posted(number), ...(accessVersion === undefined ? {} : { accessVersion }) });
+  return { fanout, sent, published, reviews, enter, hear };
 }
 
-const posted = (number: number): BusMessage => ({
+const posted = (number: number): Extract<BusMessage, { kind: "posted" }> => ({
   kind: "posted",
   roomId: 1,
   number,
@@ -141,4 +146,27 @@ test("progress names only rooms that moved, up to what was handed over", () => {
   fanout.stored(room, message(6));
   assert.deepEqual([...fanout.takeProgress()], [[1, 6]]);
   assert.equal(fanout.takeProgress().size, 0);
+});
+
+test("a message stored under a version of the room that was not reviewed here waits until it is", async () => {
+  const { fanout, sent, enter, hear, reviews } = makeFanout([]);
+  const [alice, bob] = [enter(aSession("alice", 1), 0), enter(aSession("bob", 2), 0)];
+  hear(1);
+  hear(2, room.accessVersion + 1);
+  assert.deepEqual([sent.get(alice), reviews], [[1], [1]]);
+  fanout.leave(bob, 1); // the review finds that he lost his right
+  fanout.reviewed({ ...room, accessVersion: room.accessVersion + 1 });
+  hear(3, room.accessVersion + 1);
+  assert.deepEqual([sent.get(alice), sent.get(bob)], [[1, 2, 3], [1]]);
+});
+
+test("who was found entitled under another version than was reviewed here is looked at again", () => {
+  const { fanout, reviews } = makeFanout([]);
+  const newer = { ...room, accessVersion: room.accessVersion + 1 };
+  fanout.reviewed(newer);
+  const late = aSession("late", 3);
+  fanout.enter(late, room, 0);
+  assert.deepEqual(reviews, [1]);
+  fanout.enter(aSession("early", 4), newer, 0);
+  assert.deepEqual(reviews, [1, 1], "those who are here were looked at under an older version");
 });
