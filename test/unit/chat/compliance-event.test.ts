@@ -26,6 +26,13 @@ const FACTS: readonly ComplianceFact[] = [
   { kind: "CHAT", number: 9, alert: true, text: 'line 1\r\n"2" \\ \u{1F600} \ud800 \u0000', rtf: null },
   { kind: "STORY", number: 10, alert: false, text: "[STORY]", rtf: "{\\rtf1}" },
   { kind: "BACKCHAT", from: 1, to: 30, count: 30, limit: 30 },
+  {
+    kind: "ROOM_CHANGED",
+    subject: "",
+    before: { type: "normal", name: "Old", roles: { member: ["sip:b@example.com"], manager: [] } },
+    after: { type: "auditorium", name: "New\n", invitations: true, addIn: null },
+  },
+  { kind: "POLICY_CHANGED", subject: "enable-persistent-chat", before: false, after: true },
 ];
 
 for (const fact of FACTS) {
