@@ -24,8 +24,8 @@ interface PersonalParts {
   readonly onError: (error: unknown, what: string) => void;
 }
 
-/** An answer's body travels as base64, and headers go with it. */
-const shareOfReply = (maxReplyBytes: number) => Math.floor((maxReplyBytes * 3) / 4) - 2_000;
+/** A presence document that fits into a datagram, and as base64 into what an edge takes. About a hundred rooms. */
+const mostDocumentBytes = (maxReplyBytes: number) => Math.min(50_000, Math.floor(maxReplyBytes / 2));
 
 /** What a node does for single users: their preferences, invitations, what they have read, follow and wait for. */
 export function makePersonal(parts: PersonalParts) {
@@ -43,7 +43,7 @@ export function makePersonal(parts: PersonalParts) {
   });
   const readMarks = new ReadMarks({ store: stores.readMarks, delivered });
   const filters = new KeywordFilters({ publications, rooms, users, sessions, sender, envids, onError });
-  const maxBytes = shareOfReply(config.chat["max-reply"]);
+  const maxBytes = mostDocumentBytes(config.chat["max-reply"]);
   const selfPresence = new SelfPresence({ users, publications, sender, bus, clock, me, maxBytes, onError });
   return {
     services: { preferences: stores.preferences, invitations, readMarks },

@@ -212,6 +212,7 @@ export async function startNode(config: Config, log: Logger, onLost: (why: strin
     changes,
     review,
     fanout,
+    readMarks,
     announceHomes: (issuers) => {
       for (const edge of edges.values()) for (const issuer of issuers) edge.announceHome(issuer);
       for (const edge of edges.values()) if (edge.start !== "") gateway.onEdgeStart(edge.name, edge.start);

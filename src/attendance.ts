@@ -114,7 +114,7 @@ export class Attendance {
     }
     if (reason === "signed-off" || reason === "expelled")
       for (const { room } of session.rooms.values()) this.ports.readMarks.left(session, room);
-    else if (reason === "connection-lost" && session.awaySinceMs === null) this.ports.readMarks.lost(session);
+    else if (session.awaySinceMs === null) this.ports.readMarks.lost(session);
     this.forget(session.token);
   }
 

@@ -16,7 +16,7 @@ interface ReadMarkPorts {
 /**
  * How far each user has read each room: to where history was shown, to the user's own last post, and to the last live copy. A copy
  * costs nothing here: while a dialog hears a room the store knows that it is read, and its mark is made when it leaves. Marks
- * wait a few seconds and are written together; what is lost with the node makes messages unread again, never unread ones read.
+ * wait a few seconds and are written together; what is lost with the node makes messages unread again.
  */
 export class ReadMarks {
   private readonly ports: ReadMarkPorts;
@@ -42,8 +42,12 @@ export class ReadMarks {
     this.heard(session, room, this.ports.delivered(room.id));
   }
 
-  /** Nobody knows when the connection died: it counts as having heard what had left a moment ago. */
+  /**
+   * Nobody knows when the connection died: it counts as having heard what had left a moment ago. Of datagrams nobody knows even
+   * that: what such a client heard live is unread again.
+   */
   lost(session: Session): void {
+    if (session.flow.transport === "udp") return;
     for (const { room } of session.rooms.values()) this.heard(session, room, this.sent.get(room.id));
   }
 

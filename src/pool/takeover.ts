@@ -2,6 +2,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import type { Attendance } from "../attendance.ts";
 import type { Room } from "../chat/room.ts";
 import type { Fanout } from "../delivery/fanout.ts";
+import type { ReadMarks } from "../delivery/read-marks.ts";
 import type { DialogStore, JoinedRoom, LeaseStore, ProgressStore, RoomStore } from "../ports.ts";
 import type { Session } from "../session.ts";
 import type { Incarnation } from "../sip/dialog.ts";
@@ -18,6 +19,7 @@ interface TakeoverPorts {
   readonly changes: Changes;
   readonly review: RightsReview;
   readonly fanout: Fanout;
+  readonly readMarks: ReadMarks;
   /** Kamailio is to send requests of dialogs issued by these incarnations here. */
   readonly announceHomes: (issuers: ReadonlySet<Incarnation>) => void;
   /** Published presence of the dead node: its participants are ours now. */
@@ -88,6 +90,7 @@ export class Takeover {
       const number = fanout.delivered(roomId);
       return number === undefined ? [] : [[roomId, number] as const];
     });
+    this.ports.readMarks.progressed(new Map(heard));
     await progress.save(this.ports.me, new Map(heard));
     await progress.forget(dead);
     this.ports.onTaken(dead, left.length);

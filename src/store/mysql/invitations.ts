@@ -1,4 +1,4 @@
-import { limit, type Queries, type Value } from "./database.ts";
+import { ids, limit, type Queries, type Value } from "./database.ts";
 
 /** Pairs of user and room in one statement. */
 const PORTION = 1_000;
@@ -25,6 +25,7 @@ export async function inviteMembers(
   which: Which,
   through?: readonly number[],
 ): Promise<void> {
+  if (which.rooms && !(await anyInvites(queries, which.rooms))) return;
   for (;;) {
     const narrow: Narrowed = { ...which, ...(through ? { through } : {}) };
     const found = await members(queries, narrow, true);
@@ -57,6 +58,15 @@ export async function withdrawInvitations(queries: Queries, which: Which): Promi
       ]);
     after = last;
   }
+}
+
+/** Nearly every call ends here: invitations are off unless an administrator wants them. */
+async function anyInvites(queries: Queries, rooms: readonly number[]): Promise<boolean> {
+  const found = await queries.rows(
+    "SELECT 1 FROM room r JOIN category c ON c.id = r.category_id WHERE r.id IN (?) AND r.invitations = 1 AND c.invitations = 1 LIMIT 1",
+    [ids(rooms)],
+  );
+  return found.length > 0;
 }
 
 interface Narrowed extends Which {
@@ -94,10 +104,10 @@ function conditions(narrow: Readonly<Record<string, readonly number[] | undefine
   sql: string;
   values: Value[];
 } {
-  const given = Object.entries(narrow).flatMap(([column, ids]) => (ids ? [{ column, ids }] : []));
+  const given = Object.entries(narrow).flatMap(([column, list]) => (list ? [{ column, list }] : []));
   return {
     sql: ["1 = 1", ...given.map(({ column }) => `${column} IN (?)`)].join(" AND "),
-    values: given.map(({ ids }) => (ids.length > 0 ? ids : [0])), // no id is 0
+    values: given.map(({ list }) => ids(list)),
   };
 }
 
