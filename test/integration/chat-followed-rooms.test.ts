@@ -242,6 +242,10 @@ test("a filter's words are found in the rooms its user follows and may read, whe
     await carol.getServerInfo(); // whatever is on its way is there before the answer
     return found(carol).length > 0;
   });
+  await until(
+    "every post since then is found",
+    () => found(carol).at(-1)?.startsWith(`true pumps ${posts} `) === true,
+  );
   const before = found(carol).length;
   for (const [uri, text] of [
     [closed, "Pumpe"],

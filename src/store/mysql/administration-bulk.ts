@@ -39,6 +39,7 @@ export function bulkLoad(database: Database, servedDomain: string) {
           [uris],
         );
         for (const { id, uri } of read) found.set(uri, id);
+        await inviteMembers(database, { users: read.map(({ id }) => id) }); // their domain may be a member
       }
       return users.map(({ uri }) => found.get(userUri(uri)) ?? 0);
     },
@@ -54,9 +55,9 @@ export function bulkLoad(database: Database, servedDomain: string) {
     /** Scope is not checked. Existing ones stay. Raises the access version of each room named. */
     async addRoles(roles: readonly NewRole[]): Promise<void> {
       for (const chunk of chunks(roles)) {
+        const roomIds = [...new Set(chunk.map(({ roomId }) => roomId))].sort((a, b) => a - b);
         await database.transaction(async (queries) => {
           await logChanges(queries, await beginChange(queries), [{ kind: "everybody" }], Date.now());
-          const roomIds = [...new Set(chunk.map(({ roomId }) => roomId))].sort((a, b) => a - b);
           await queries.change("UPDATE room SET access_version = access_version + 1 WHERE id IN (?)", [
             ids(roomIds),
           ]);
@@ -64,12 +65,9 @@ export function bulkLoad(database: Database, servedDomain: string) {
             "INSERT INTO room_role (room_id, principal_id, role) VALUES ? ON DUPLICATE KEY UPDATE role = room_role.role",
             [chunk.map(({ roomId, principalId, role }) => [roomId, principalId, role])],
           );
-          const principals = chunk.flatMap(({ role, principalId }) =>
-            role === "member" ? [principalId] : [],
-          );
-          if (principals.length > 0)
-            await inviteMembers(queries, { rooms: roomIds }, [...new Set(principals)]);
         });
+        const members = chunk.flatMap(({ role, principalId }) => (role === "member" ? [principalId] : []));
+        if (members.length > 0) await inviteMembers(database, { rooms: roomIds }, [...new Set(members)]);
       }
     },
   };

@@ -1,4 +1,4 @@
-import { ids, limit, type Queries, type Value } from "./database.ts";
+import { type Database, ids, limit, type Queries, type Value } from "./database.ts";
 
 /** Pairs of user and room in one statement. */
 const PORTION = 1_000;
@@ -8,6 +8,8 @@ interface Pair {
   room_id: number;
 }
 
+const BEGINNING: Pair = { user_id: 0, room_id: 0 };
+
 /** Whose invitations: what is left out is not narrowed by. At least one of them, or it is everybody's. */
 export interface Which {
   readonly rooms?: readonly number[];
@@ -15,49 +17,70 @@ export interface Which {
 }
 
 /**
- * Invites those who have become members of rooms that invite; to be called in the transaction that made them members, by whatever
- * way: a role was given to them, to a group or a domain of theirs, or they came into a group that has it. Who is invited already
- * is not invited again. Their clients are told within a second, wherever they are (`Invitations.look`).
+ * Invites those who have become members of rooms that invite; to be called when the change is committed that made them members, by
+ * whatever way: a role was given to them, to a group or a domain of theirs, or they came into a group that has it. Who is invited
+ * already is not invited again, so it may be called twice. Many are invited in portions: nothing is locked for long. Their clients
+ * are told within a second, wherever they are (`Invitations.look`).
  * @param through the principals that have the role; everybody's when left out
  */
 export async function inviteMembers(
-  queries: Queries,
+  database: Database,
   which: Which,
   through?: readonly number[],
 ): Promise<void> {
-  if (which.rooms && !(await anyInvites(queries, which.rooms))) return;
-  for (;;) {
-    const narrow: Narrowed = { ...which, ...(through ? { through } : {}) };
-    const found = await members(queries, narrow, true);
-    if (found.length > 0) await invite(queries, found);
-    if (found.length < PORTION) return;
+  if (which.rooms && !(await anyInvites(database, which.rooms))) return;
+  const narrow: Narrowed = { ...which, ...(through ? { through } : {}) };
+  for (let after: Pair | undefined = BEGINNING; after; ) {
+    const from: Pair = after;
+    after = await database.transaction(async (queries) => {
+      const found = await members(queries, narrow, from);
+      if (found.length > 0) await invite(queries, found);
+      return found.length < PORTION ? undefined : found.at(-1);
+    });
   }
 }
 
 /**
- * Takes back the invitations of those who are members no longer, when the room is gone for instance; to be called in the
- * transaction that took the membership away.
+ * Takes back the invitations of those who are members no longer, when the room is gone for instance; to be called when that is
+ * committed. Until then, and whatever happens in between, they are not shown: whether one holds is decided when it is told.
+ * @param through the principals that have lost the role, so that no others are looked at when they are all users
  */
-export async function withdrawInvitations(queries: Queries, which: Which): Promise<void> {
-  const { sql, values } = conditions({ "i.room_id": which.rooms, "i.user_id": which.users });
-  for (let after: Pair = { room_id: 0, user_id: 0 }; ; ) {
-    const page = await queries.rows<Pair>(
-      `SELECT i.room_id, i.user_id FROM invitation i WHERE ${sql} AND (i.room_id > ? OR (i.room_id = ? AND i.user_id > ?)) ` +
-        `ORDER BY i.room_id, i.user_id ${limit(PORTION)}`,
-      [...values, after.room_id, after.room_id, after.user_id],
-    );
-    const last = page.at(-1);
-    if (!last) return;
-    const rooms = [...new Set(page.map(({ room_id }) => room_id))];
-    const users = [...new Set(page.map(({ user_id }) => user_id))];
-    const entitled = new Set((await members(queries, { rooms, users }, false)).map(key));
-    const gone = page.filter((pair) => !entitled.has(key(pair)));
-    if (gone.length > 0)
-      await queries.change("DELETE FROM invitation WHERE (room_id, user_id) IN (?)", [
-        gone.map(({ room_id, user_id }) => [room_id, user_id]),
-      ]);
-    after = last;
+export async function withdrawInvitations(
+  database: Database,
+  which: Which,
+  through?: readonly number[],
+): Promise<void> {
+  const users = through && (await onlyUsers(database, through)) ? { users: through } : {};
+  for (let after: Pair | undefined = BEGINNING; after; ) {
+    const from: Pair = after;
+    after = await database.transaction((queries) => withdrawPortion(queries, { ...which, ...users }, from));
   }
+}
+
+/** @returns the last pair looked at, undefined when there are no more */
+async function withdrawPortion(queries: Queries, which: Which, after: Pair): Promise<Pair | undefined> {
+  const { sql, values } = conditions({ "i.room_id": which.rooms, "i.user_id": which.users });
+  const page = await queries.rows<Pair>(
+    `SELECT i.room_id, i.user_id FROM invitation i WHERE ${sql} AND (i.room_id > ? OR (i.room_id = ? AND i.user_id > ?)) ` +
+      `ORDER BY i.room_id, i.user_id ${limit(PORTION)}`,
+    [...values, after.room_id, after.room_id, after.user_id],
+  );
+  const rooms = [...new Set(page.map(({ room_id }) => room_id))];
+  const users = [...new Set(page.map(({ user_id }) => user_id))];
+  const entitled = new Set((await members(queries, { rooms, users })).map(key));
+  const gone = page.filter((pair) => !entitled.has(key(pair)));
+  if (gone.length > 0)
+    await queries.change("DELETE FROM invitation WHERE (room_id, user_id) IN (?)", [
+      gone.map(({ room_id, user_id }) => [room_id, user_id]),
+    ]);
+  return page.at(-1);
+}
+
+async function onlyUsers(queries: Queries, principals: readonly number[]): Promise<boolean> {
+  const others = await queries.rows("SELECT id FROM principal WHERE id IN (?) AND kind <> 'user' LIMIT 1", [
+    ids(principals),
+  ]);
+  return others.length === 0;
 }
 
 /** Nearly every call ends here: invitations are off unless an administrator wants them. */
@@ -73,30 +96,32 @@ interface Narrowed extends Which {
   readonly through?: readonly number[];
 }
 
-/** Members by the three ways there are. With `uninvited` a portion of those whom their room invites and who have no invitation yet. */
-async function members(
-  queries: Queries,
-  { rooms, users, through }: Narrowed,
-  uninvited: boolean,
-): Promise<Pair[]> {
+/**
+ * Members by the three ways there are. With `after` the next portion behind that pair, by user and room, of those whom their room
+ * invites and who have no invitation yet.
+ */
+async function members(queries: Queries, narrow: Narrowed, after?: Pair): Promise<Pair[]> {
+  const { rooms, users, through } = narrow;
   const { sql, values } = conditions({ "rr.room_id": rooms, "u.id": users, "rr.principal_id": through });
-  const inviting = uninvited
+  const inviting = after
     ? "JOIN room r ON r.id = rr.room_id AND r.invitations = 1 JOIN category c ON c.id = r.category_id AND c.invitations = 1 "
     : "";
-  const absent = uninvited
-    ? " AND NOT EXISTS (SELECT 1 FROM invitation i WHERE i.room_id = rr.room_id AND i.user_id = u.id)"
+  const absent = after
+    ? " AND u.id >= ? AND (u.id > ? OR rr.room_id > ?) " +
+      "AND NOT EXISTS (SELECT 1 FROM invitation i WHERE i.room_id = rr.room_id AND i.user_id = u.id)"
     : "";
+  if (after) values.push(after.user_id, after.user_id, after.room_id);
   const ways = [
     "JOIN principal u ON u.id = rr.principal_id AND u.kind = 'user'",
     "JOIN affiliation a ON a.group_id = rr.principal_id JOIN principal u ON u.id = a.user_id",
     "JOIN principal d ON d.id = rr.principal_id AND d.kind = 'domain' " +
       "JOIN principal u ON u.kind = 'user' AND SUBSTRING_INDEX(u.uri, '@', -1) = d.uri",
   ];
+  const end = after ? ` ORDER BY user_id, room_id ${limit(PORTION)}` : "";
   const selects = ways.map(
     (way) =>
-      `SELECT u.id AS user_id, rr.room_id FROM room_role rr ${inviting}${way} WHERE rr.role = 'member' AND ${sql}${absent}`,
+      `(SELECT u.id AS user_id, rr.room_id FROM room_role rr ${inviting}${way} WHERE rr.role = 'member' AND ${sql}${absent}${end})`,
   );
-  const end = uninvited ? ` ORDER BY user_id, room_id ${limit(PORTION)}` : "";
   return queries.rows<Pair>(selects.join(" UNION ") + end, [...values, ...values, ...values]);
 }
 
@@ -113,8 +138,20 @@ function conditions(narrow: Readonly<Record<string, readonly number[] | undefine
 
 /** @param pairs sorted by user, as the counters are locked in that order */
 async function invite(queries: Queries, pairs: readonly Pair[]): Promise<void> {
+  await queries.change(
+    "INSERT INTO last_invitation (user_id, number) VALUES ? ON DUPLICATE KEY UPDATE number = last_invitation.number",
+    [[...new Set(pairs.map(({ user_id }) => user_id))].map((user) => [user, 0])],
+  );
+  // Somebody else may have invited them until the counters were ours: no number is given in vain.
+  const there = await queries.rows<Pair>(
+    "SELECT room_id, user_id FROM invitation WHERE (room_id, user_id) IN (?)",
+    [pairs.map(({ room_id, user_id }) => [room_id, user_id])],
+  );
+  const invited = new Set(there.map(key));
   const roomsOf = new Map<number, number[]>();
-  for (const { user_id, room_id } of pairs) roomsOf.set(user_id, [...(roomsOf.get(user_id) ?? []), room_id]);
+  for (const { user_id, room_id } of pairs.filter((pair) => !invited.has(key(pair))))
+    roomsOf.set(user_id, [...(roomsOf.get(user_id) ?? []), room_id]);
+  if (roomsOf.size === 0) return;
   await queries.change(
     "INSERT INTO last_invitation (user_id, number) VALUES ? " +
       "ON DUPLICATE KEY UPDATE number = last_invitation.number + VALUES(number)",

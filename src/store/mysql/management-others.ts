@@ -4,6 +4,7 @@ import type { ScopeWord } from "../../chat/principal.ts";
 import type { CategoryFields, ManagementUnit, PrincipalFields } from "../../management/ports.ts";
 import { ids, type Queries, type Value } from "./database.ts";
 import { inviteMembers, withdrawInvitations } from "./invitations.ts";
+import type { Afterwards } from "./management-afterwards.ts";
 import { chunks, readCategories, readList, readPrincipals, readScopes } from "./management-rows.ts";
 import { domainOf } from "./user-store.ts";
 
@@ -136,7 +137,7 @@ type PeoplePart = Pick<
 >;
 
 /** The people's part of a transaction. */
-export function peoplePart(queries: Queries): PeoplePart {
+export function peoplePart(queries: Queries, afterwards: Afterwards): PeoplePart {
   return {
     principals: (uris) => readPrincipals(queries, uris),
 
@@ -158,7 +159,8 @@ export function peoplePart(queries: Queries): PeoplePart {
       const id = made.get(fields.uri)?.id ?? 0;
       // Rooms may have the whole domain as their member.
       const domain = made.get(domainOf(fields.uri));
-      if (fields.kind === "user" && domain) await inviteMembers(queries, { users: [id] }, [domain.id]);
+      if (fields.kind === "user" && domain)
+        afterwards((database) => inviteMembers(database, { users: [id] }, [domain.id]));
       return id;
     },
 
@@ -175,7 +177,8 @@ export function peoplePart(queries: Queries): PeoplePart {
           "INSERT INTO affiliation (user_id, group_id) VALUES ? ON DUPLICATE KEY UPDATE user_id = affiliation.user_id",
           [chunk.map((userId) => [userId, groupId])],
         );
-      if (userIds.length > 0) await inviteMembers(queries, { users: userIds }, [groupId]);
+      if (userIds.length > 0)
+        afterwards((database) => inviteMembers(database, { users: userIds }, [groupId]));
     },
 
     async disaffiliate(groupId, userIds) {
@@ -184,7 +187,7 @@ export function peoplePart(queries: Queries): PeoplePart {
           groupId,
           ids(chunk),
         ]);
-      if (userIds.length > 0) await withdrawInvitations(queries, { users: userIds });
+      if (userIds.length > 0) afterwards((database) => withdrawInvitations(database, { users: userIds }));
     },
 
     async setGlobalPolicy(policy, value) {

@@ -4,6 +4,7 @@ import type { Role } from "../../chat/principal.ts";
 import type { ManagementUnit, RoleEntry, RoomFields } from "../../management/ports.ts";
 import { ids, type Queries, type Value } from "./database.ts";
 import { inviteMembers, withdrawInvitations } from "./invitations.ts";
+import type { Afterwards } from "./management-afterwards.ts";
 import { type ManagementRecords, sessionDigest } from "./management-records.ts";
 import { CONTAINS, chunks, findRoom, readList } from "./management-rows.ts";
 
@@ -35,7 +36,12 @@ type RoomPart = Pick<
 >;
 
 /** The rooms' part of a transaction. */
-export function roomPart(queries: Queries, records: ManagementRecords, nowMs: () => number): RoomPart {
+export function roomPart(
+  queries: Queries,
+  records: ManagementRecords,
+  nowMs: () => number,
+  afterwards: Afterwards,
+): RoomPart {
   return {
     async room(name) {
       const found = await findRoom(queries, name);
@@ -93,10 +99,12 @@ export function roomPart(queries: Queries, records: ManagementRecords, nowMs: ()
         ]);
       const members = entries.filter(({ role }) => role === "member");
       if (members.length > 0)
-        await inviteMembers(
-          queries,
-          { rooms: [roomId] },
-          members.map(({ principalId }) => principalId),
+        afterwards((database) =>
+          inviteMembers(
+            database,
+            { rooms: [roomId] },
+            members.map(({ principalId }) => principalId),
+          ),
         );
     },
 
@@ -107,8 +115,15 @@ export function roomPart(queries: Queries, records: ManagementRecords, nowMs: ()
             "DELETE FROM room_role WHERE room_id = ? AND role = ? AND principal_id IN (?)",
             [roomId, role, ids(chunk)],
           );
-      if (entries.some(({ role }) => role === "member"))
-        await withdrawInvitations(queries, { rooms: [roomId] });
+      const members = entries.filter(({ role }) => role === "member");
+      if (members.length > 0)
+        afterwards((database) =>
+          withdrawInvitations(
+            database,
+            { rooms: [roomId] },
+            members.map(({ principalId }) => principalId),
+          ),
+        );
     },
 
     async deleteRoom(room) {
@@ -121,8 +136,6 @@ export function roomPart(queries: Queries, records: ManagementRecords, nowMs: ()
         });
       await queries.change("DELETE FROM room WHERE id = ?", [room.id]);
       await queries.change("DELETE FROM room_role WHERE room_id = ?", [room.id]);
-      await queries.change("DELETE FROM invitation WHERE room_id = ?", [room.id]);
-      await queries.change("DELETE FROM read_mark WHERE room_id = ?", [room.id]);
       await queries.change("INSERT INTO deleted_room (room_id, deleted_ms) VALUES (?, ?)", [
         room.id,
         nowMs(),

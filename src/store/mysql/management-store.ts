@@ -18,6 +18,7 @@ import type {
 import type { ComplianceWaker } from "../../ports.ts";
 import { type Database, limit, type Queries } from "./database.ts";
 import { eventIds } from "./event-ids.ts";
+import type { Afterwards } from "./management-afterwards.ts";
 import { addInPart, categoryPart, peoplePart } from "./management-others.ts";
 import { ManagementRecords, type RecordsContext, sessionDigest } from "./management-records.ts";
 import { roomPart } from "./management-rooms.ts";
@@ -49,25 +50,28 @@ export class MysqlManagementStore implements ManagementStore, ChangeStore {
   }
 
   async change<Result>(actor: Actor, work: (unit: ManagementUnit) => Promise<Result>): Promise<Result> {
-    const { result, events, told } = await this.#database.transaction(async (queries) => {
+    const { result, events, told, left } = await this.#database.transaction(async (queries) => {
       const version = await beginChange(queries);
       const records = new ManagementRecords(this.#records);
       const changed = new Map<string, Changed>();
+      const left: ((database: Database) => Promise<void>)[] = [];
+      const afterwards: Afterwards = (later) => void left.push(later);
       const by = eventActor(actor);
       const session = actor.kind === "user" ? sessionDigest(actor.token) : "";
       const done = await work({
-        ...roomPart(queries, records, this.#options.nowMs),
+        ...roomPart(queries, records, this.#options.nowMs, afterwards),
         ...categoryPart(queries),
         ...addInPart(queries),
-        ...peoplePart(queries),
+        ...peoplePart(queries, afterwards),
         record: (fact, room = NO_ROOM) => records.add({ by, session, room, fact }),
         changed: (what) => changed.set(JSON.stringify(what), what),
       });
       await logChanges(queries, version, [...changed.values()], this.#options.nowMs());
-      return { result: done, events: await records.write(queries), told: changed.size > 0 };
+      return { result: done, events: await records.write(queries), told: changed.size > 0, left };
     });
     if (events.length > 0) this.#options.waker?.announce(events);
     if (told) this.#options.onChanged?.();
+    for (const later of left) await later(this.#database);
     return result;
   }
 

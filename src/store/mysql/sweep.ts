@@ -41,16 +41,20 @@ export async function sweep(database: Database, nowMs: number): Promise<number> 
   return removed;
 }
 
-/** The messages of deleted rooms; again and again until none is left. */
+/** What deleted rooms leave behind; again and again until nothing is left. Nobody is shown any of it: the room is gone. */
 async function sweepDeletedRooms(database: Database): Promise<number> {
   const gone = await database.rows<{ room_id: number }>(
     `SELECT room_id FROM deleted_room ORDER BY room_id ${limit(PORTION)}`,
   );
   let removed = 0;
   for (const { room_id } of gone) {
-    const messages = await removeAll(database, "DELETE FROM message WHERE room_id = ?", [room_id]);
-    removed += messages.rows;
-    if (messages.finished) await database.change("DELETE FROM deleted_room WHERE room_id = ?", [room_id]);
+    let finished = true;
+    for (const table of ["invitation", "read_mark", "message"]) {
+      const rows = await removeAll(database, `DELETE FROM ${table} WHERE room_id = ?`, [room_id]);
+      removed += rows.rows;
+      finished &&= rows.finished;
+    }
+    if (finished) await database.change("DELETE FROM deleted_room WHERE room_id = ?", [room_id]);
   }
   return removed;
 }

@@ -43,11 +43,7 @@ export class MysqlUserStore implements UserStore {
       [uri, displayNameOf(uri)],
     );
     const [created] = usersFrom(await readPrincipals(this.#database, "uri", [uri], [domainOf(uri)]));
-    // Rooms may have the whole domain as their member.
-    if (created)
-      await this.#database.transaction((queries) =>
-        inviteMembers(queries, { users: [created.id] }, created.principalIds),
-      );
+    if (created) await inviteMembers(this.#database, { users: [created.id] }); // the domain may be a member
     return created;
   }
 
