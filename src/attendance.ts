@@ -97,9 +97,20 @@ export class Attendance {
     if (leaving.length === 0) return;
     await this.ports.journal.part(session, leaving, reason);
     for (const room of leaving) {
-      this.ports.readMarks.left(session, room);
+      this.heardAll(session, room);
       this.remove(session, room);
     }
+  }
+
+  /** Nothing more of the room reaches the session, from this moment on; it leaves it as soon as its turn comes. */
+  silence(session: Session, room: Room): void {
+    this.heardAll(session, room);
+    this.ports.fanout.leave(session, room.id);
+  }
+
+  /** What is delivered now has been heard by whoever still listens. */
+  private heardAll(session: Session, room: Room): void {
+    if (this.ports.fanout.sessionsIn(room.id).has(session)) this.ports.readMarks.left(session, room);
   }
 
   /** The dialog is over. With `remember`, a post from the same endpoint may still enter a room for it (`xccos` 3.6). */

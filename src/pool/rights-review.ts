@@ -156,7 +156,7 @@ export class RightsReview {
       if (room && binding && !refusal("join", room, binding))
         this.updateMasks(room, [{ session, access: binding }]);
       else if (known) {
-        this.ports.fanout.leave(session, id);
+        this.ports.attendance.silence(session, room ?? known);
         await this.putOut(session, room ?? known);
       }
     }
@@ -164,7 +164,7 @@ export class RightsReview {
 
   /** Out of delivery at once, out of the room as soon as the session's turn comes. */
   private expel(session: Session, room: Room): void {
-    this.ports.fanout.leave(session, room.id);
+    this.ports.attendance.silence(session, room);
     session
       .run(() => this.putOut(session, room))
       .catch((error: unknown) => this.ports.onError(error, "expelling"));
