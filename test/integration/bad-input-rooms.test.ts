@@ -182,7 +182,14 @@ test("SQL in every field a client writes is text or refused, and changes nothing
     [sql, "", 400],
     ["__proto__", "", 501],
     ["constructor", "", 501],
-    ["chandelete", "", 501],
+    ["chandelete", "", 400],
+    ["chandelete", `<chanib uri="${text}" version="${text}"/>`, 400],
+    ["chansrch", `<qib criteria="" member="${text}" manager="${text}" addin="${text}"/>`, 200],
+    ["chansrch", `<qib criteria="" category="${text}"/>`, 400],
+    ["chancreate", `<chanib name="${text}" description="${text}" parent="ma-cat://example.com/x"/>`, 404],
+    ["chanmodify", `<chanib uri="${lab.room(MARKUP)}" name="${text}" siopname="${text}"/>`, 403],
+    ["getroles", `<chanib uri="${lab.room(MARKUP)}"/><rib type="${text}"/>`, 400],
+    ["usrsrch", `<chanib uri="${lab.room(MARKUP)}"/><qib criteria="${text}"/>`, 403],
     ["x".repeat(65), "", 400],
   ];
   for (const [name, data, code] of tries) {

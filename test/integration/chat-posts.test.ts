@@ -278,6 +278,7 @@ test("recorded events of a room are numbered without gaps in the order they happ
   );
   assert.deepEqual(
     room.map(({ streamSeq }) => streamSeq),
-    [1, 2, 3, 4, 5],
+    [4, 5, 6, 7, 8],
+    "after its creation and two members",
   );
 });

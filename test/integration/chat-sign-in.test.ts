@@ -191,7 +191,7 @@ test("getinv is answered, and a command nobody knows gets a well-formed refusal"
   const alice = await lab.signedIn("alice");
   const none = await alice.getInvitations();
   assert.deepEqual([none.code, none.invitations], [200, []]);
-  for (const name of ["chandelete", "usrsrch", "getuinfo", "constructor", "tostring", "x-1"]) {
+  for (const name of ["nodecreate", "getuinfo", "constructor", "tostring", "x-1"]) {
     const reply = await alice.command(name);
     assert.deepEqual([reply.name, reply.code], [name, 501]);
     assert.match(reply.text, new RegExp(`^ERROR_MSG_NOT_SUPPORTED: ${name}$`));
@@ -211,6 +211,13 @@ test("every command of the protocol is answered, whether it is served or not", a
     nodespermcreatechild: "",
     chancreate: '<chanib name="Line 4" parent="ma-cat://example.com/396a"/>',
     chanmodify: `<chanib uri="${room}" name="Renamed"/>`,
+    chandelete: `<chanib uri="${room}"/>`,
+    getchan: `<chanib uri="${room}"/>`,
+    getroles: `<chanib uri="${room}"/>`,
+    getperms: `<chanib uri="${room}"/>`,
+    getnodes: "",
+    getsiops: "",
+    usrsrch: `<chanib uri="${room}"/><qib criteria=""/>`,
     getparts: `<chanib uri="${room}"/>`,
     bcbydate: `<chanib uri="${room}"/><bcq><limit cnt="1"/></bcq>`,
     bcbymsgid: `<chanib uri="${room}"/><bcq><msgid id="1"/></bcq>`,

@@ -116,12 +116,16 @@ describe("Lync's compliance XML", () => {
     const make = eventMaker("");
     const story = make({ fact: { kind: "STORY", number: 5, alert: true, text: "t", rtf: "{\\rtf1 t}" } });
     const future = { ...make(), fact: { kind: "EDIT", number: 5 } as unknown as ComplianceEvent["fact"] }; // a kind of tomorrow
-    const batch = render([story, future]);
+    const administered = make({
+      fact: { kind: "ROOM_CHANGED", subject: "", before: { name: "Old" }, after: { name: "New" } },
+    });
+    const batch = render([story, future, administered]);
     assert.equal(batch.parts[0]?.events, 1);
     const lines = batch.unmapped.map((line) => JSON.parse(line));
     assert.deepEqual(lines[0]?.fields, { kind: "STORY", alert: true, rtf: "{\\rtf1 t}" });
     assert.equal(batch.unmapped[1], canonicalBody(future));
-    for (const field of ["STORY.alert", "STORY.kind", "STORY.rtf", "kind:EDIT"]) {
+    assert.equal(batch.unmapped[2], canonicalBody(administered));
+    for (const field of ["STORY.alert", "STORY.kind", "STORY.rtf", "kind:EDIT", "kind:ROOM_CHANGED"]) {
       assert.ok(batch.lossyFields.includes(field), field);
     }
   });
