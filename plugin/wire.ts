@@ -122,7 +122,7 @@ export async function startNode(config: Config, log: Logger, onLost: (why: strin
   const rosters: Rosters = new Rosters({ presence, bus, notices, participantUpdateLimit, onError });
   const attending = { sessions, journal, dialogs, rooms, fanout, rosters, readMarks, bus, clock };
   const attendance = new Attendance(attending);
-  const here = { ...parts, store: stores.changes, rooms, users, attendance, fanout, rosters };
+  const here = { ...parts, store: stores.changes, messages, rooms, users, attendance, fanout, rosters };
   const following: Following = followChanges(here);
   const { changes, review } = following;
   tellOfChange = following.tell;

@@ -46,6 +46,17 @@ export interface MessageStore {
   latest(roomId: number, count: number, upTo: number): Promise<StoredMessage[]>;
   /** Messages `from`..`to`, both included, oldest first. */
   range(roomId: number, from: number, to: number): Promise<StoredMessage[]>;
+  /** Numbers `from`..`to` of messages that were stored and have been removed since. */
+  removed(roomId: number, from: number, to: number): Promise<number[]>;
+  /** What was removed or replaced by the changes after `after` up to `upTo`: at most `limit`, in the order of numbers, above `above`. */
+  moderated(
+    roomId: number,
+    changes: { readonly after: number; readonly upTo: number },
+    above: number,
+    limit: number,
+  ): Promise<{ readonly number: number; readonly removed: boolean }[]>;
+  /** The room's messages up to this number are gone; 0 for none. */
+  clearedTo(roomId: number): Promise<number>;
 }
 
 // ---------------------------------------------------------------------------------------------------------------- dialogs

@@ -42,8 +42,16 @@ export interface ReadMark {
 export interface ReadMarkStore {
   /** A mark never goes back. */
   save(marks: readonly ReadMark[]): Promise<void>;
-  /** Per room the last message and the last one read, 0 for none. A room that some dialog of the user hears is read. */
-  read(userId: number, roomIds: readonly number[]): Promise<Map<number, { last: number; read: number }>>;
+  /**
+   * Per room the last message and the last one read, 0 for none, and how many between them were removed. A room that some dialog of
+   * the user hears is read; so is what was cleared.
+   */
+  read(
+    userId: number,
+    roomIds: readonly number[],
+  ): Promise<Map<number, { last: number; read: number; removed: number }>>;
+  /** How many messages above this number were removed. */
+  removedAbove(roomId: number, number: number): Promise<number>;
 }
 
 /** What became of publishing: the new state, or for each change that came too late the version that stands (0 = nothing there). */

@@ -22,6 +22,15 @@ export type AdministrativeKind =
   | "POLICY_CHANGED"
   | "GROUP_CHANGED";
 
+/** A message as it was before it was removed or replaced: its text stands nowhere else any more. */
+export interface OldMessage {
+  readonly number: number;
+  readonly author: string;
+  readonly atMs: number;
+  readonly text: string;
+  readonly rtf: string | null;
+}
+
 /** JSON with whole numbers only. */
 export type Json = string | number | boolean | null | readonly Json[] | { readonly [member: string]: Json };
 
@@ -42,6 +51,22 @@ export type ComplianceFact =
       readonly to: number;
       readonly count: number;
       readonly limit: number;
+    }
+  | { readonly kind: "MESSAGE_REMOVED"; readonly reason: string; readonly old: OldMessage }
+  | {
+      readonly kind: "MESSAGE_REPLACED";
+      readonly reason: string;
+      readonly old: OldMessage;
+      readonly text: string;
+    }
+  | {
+      /** A step of clearing a room: its first messages, up to this number. A long clearing has many steps. */
+      readonly kind: "ROOM_CLEARED";
+      readonly reason: string;
+      /** What was asked for: everything before this moment, or simply everything. */
+      readonly beforeMs: number | null;
+      readonly to: number;
+      readonly old: readonly OldMessage[];
     }
   | {
       readonly kind: AdministrativeKind;
@@ -112,6 +137,12 @@ function detailOf(fact: ComplianceFact): Record<string, unknown> {
       return { alert: fact.alert, number: fact.number, rtf: fact.rtf, text: fact.text };
     case "BACKCHAT":
       return { count: fact.count, from: fact.from, limit: fact.limit, to: fact.to };
+    case "MESSAGE_REMOVED":
+      return { old: oldDetail(fact.old), reason: fact.reason };
+    case "MESSAGE_REPLACED":
+      return { old: oldDetail(fact.old), reason: fact.reason, text: fact.text };
+    case "ROOM_CLEARED":
+      return { before: fact.beforeMs, old: fact.old.map(oldDetail), reason: fact.reason, to: fact.to };
     case "ROOM_CREATED":
     case "ROOM_CHANGED":
     case "ROOM_DELETED":
@@ -126,6 +157,10 @@ function detailOf(fact: ComplianceFact): Record<string, unknown> {
     default:
       return fact satisfies never;
   }
+}
+
+function oldDetail({ atMs, author, number, rtf, text }: OldMessage): Record<string, unknown> {
+  return { at: atMs, author, number, rtf, text };
 }
 
 /** The same value; written, its keys come in their order. */

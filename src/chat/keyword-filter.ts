@@ -32,6 +32,23 @@ export function fits(filter: KeywordFilter, text: string): boolean {
   return filter.patterns.some((pattern) => pattern.test(readable));
 }
 
+/** Whether a text says all or any of these words, or the phrase they make; whole words, as for filters. */
+export function textMatcher(
+  words: string,
+  match: "all" | "any" | "exact",
+  caseSensitive: boolean,
+): (text: string) => boolean {
+  const form = caseSensitive ? (text: string) => text.normalize("NFKC") : folded;
+  const list = form(words).trim().split(/\s+/);
+  const patterns = match === "exact" ? [patternOf(list.join(" "))] : list.map(patternOf);
+  return (text) => {
+    const readable = form(text).replace(/\s+/g, " ");
+    return match === "any"
+      ? patterns.some((pattern) => pattern.test(readable))
+      : patterns.every((pattern) => pattern.test(readable));
+  };
+}
+
 function folded(text: string): string {
   return text.normalize("NFKC").toLowerCase();
 }

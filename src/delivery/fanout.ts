@@ -28,7 +28,7 @@ interface Known {
 }
 
 interface FanoutPorts {
-  readonly messages: MessageStore;
+  readonly messages: Pick<MessageStore, "range" | "removed">;
   readonly rooms: RoomStore;
   readonly sender: SipSender;
   readonly bus: NodeBus;
@@ -165,6 +165,13 @@ export class Fanout {
     this.offer(room.id, message.number, grpchat, accessVersion);
   }
 
+  /** These were removed or replaced: whoever has not had them yet gets what is there now. */
+  async moderated(roomId: number, numbers: readonly number[]): Promise<void> {
+    const channel = this.channels.get(roomId)?.channel;
+    if (!channel) return;
+    for (const number of numbers) if (number > channel.delivered) await this.fetch(roomId, number, number);
+  }
+
   /** Numbers up to which each room that moved since the last call has been handed over; for `ProgressStore`. */
   takeProgress(): Map<number, number> {
     const progress = new Map<number, number>();
@@ -201,12 +208,18 @@ export class Fanout {
       if (known.unreviewed.length < MAX_UNREVIEWED) known.unreviewed.push({ number, grpchat, version });
       return this.askForReview(roomId);
     }
-    for (const leaving of known.channel.offer(number, grpchat)) {
-      this.ports.onMessage?.(roomId, leaving.grpchat);
-      this.send(known.channel.sessions, roomId, leaving.number, leaving.grpchat);
-      this.moved.add(roomId);
+    this.advance(known, number, grpchat);
+  }
+
+  private advance(known: Known, number: number, grpchat: string | undefined): void {
+    const { channel, room } = known;
+    const before = channel.delivered;
+    for (const leaving of channel.offer(number, grpchat)) {
+      this.ports.onMessage?.(room.id, leaving.grpchat);
+      this.send(channel.sessions, room.id, leaving.number, leaving.grpchat);
     }
-    if (known.channel.hole && !known.holeTimer) this.watchHole(roomId, HOLE_PATIENCE_MS);
+    if (channel.delivered > before) this.moved.add(room.id);
+    if (channel.hole && !known.holeTimer) this.watchHole(room.id, HOLE_PATIENCE_MS);
   }
 
   private askForReview(roomId: number): void {
@@ -237,18 +250,18 @@ export class Fanout {
 
   private async fetch(roomId: number, from: number, to: number): Promise<void> {
     for (let start = from; start <= to && !this.stopped; start += CATCH_UP_STEP) {
-      const messages = await this.ports.messages.range(
-        roomId,
-        start,
-        Math.min(to, start + CATCH_UP_STEP - 1),
-      );
+      const end = Math.min(to, start + CATCH_UP_STEP - 1);
+      const messages = await this.ports.messages.range(roomId, start, end);
+      const complete = messages.length === end - start + 1;
+      const removed = complete ? [] : await this.ports.messages.removed(roomId, start, end);
       // Read after the messages: not older than what any of them was stored under.
       const [now] = await this.ports.rooms.byIds([roomId]);
       if (now?.accessVersion !== this.channels.get(roomId)?.room.accessVersion)
         await this.ports.review(roomId);
-      const room = this.channels.get(roomId)?.room;
-      if (!room) return;
-      for (const message of messages) this.offer(roomId, message.number, encode(room, message));
+      const known = this.channels.get(roomId);
+      if (!known) return;
+      for (const number of removed) this.advance(known, number, undefined);
+      for (const message of messages) this.offer(roomId, message.number, encode(known.room, message));
     }
   }
 }

@@ -63,10 +63,11 @@ export class ReadMarks {
     const keeping = rooms.filter(({ keepsHistory }) => keepsHistory).map(({ id }) => id);
     const unread = new Map<number, number>();
     if (keeping.length === 0) return unread;
-    for (const [roomId, { last, read }] of await this.ports.store.read(userId, keeping)) {
+    for (const [roomId, { last, read, removed }] of await this.ports.store.read(userId, keeping)) {
       const key = keyOf(userId, roomId);
       const noted = Math.max(this.waiting.get(key)?.number ?? 0, this.saving.get(key)?.number ?? 0);
-      unread.set(roomId, Math.max(0, last - Math.max(read, noted)));
+      const gone = removed > 0 && noted > read ? await this.ports.store.removedAbove(roomId, noted) : removed;
+      unread.set(roomId, Math.max(0, last - Math.max(read, noted) - gone));
     }
     return unread;
   }

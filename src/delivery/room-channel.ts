@@ -12,7 +12,7 @@ export class RoomChannel {
   /** Everything up to here has been handed to the sender. */
   delivered: number;
   readonly sessions = new Set<Session>();
-  private readonly held = new Map<number, string>();
+  private readonly held = new Map<number, string | undefined>();
 
   constructor(roomId: number, delivered: number) {
     this.roomId = roomId;
@@ -20,24 +20,24 @@ export class RoomChannel {
   }
 
   /**
-   * Takes one encoded message.
+   * Takes one encoded message; undefined for one that was removed, whose number is passed over in its turn.
    * @returns what may leave now, in order; empty when it is a repeat or a number before it is missing.
    */
-  offer(number: number, grpchat: string): { number: number; grpchat: string }[] {
+  offer(number: number, grpchat: string | undefined): { number: number; grpchat: string }[] {
     if (number <= this.delivered) return [];
     if (number > this.delivered + 1) {
-      if (this.held.size < MAX_HELD) this.held.set(number, grpchat);
+      // A second one is the first, or what the store has in its place now.
+      if (this.held.size < MAX_HELD || this.held.has(number)) this.held.set(number, grpchat);
       return [];
     }
-    const leaving = [{ number, grpchat }];
-    this.delivered = number;
-    for (;;) {
-      const next = this.held.get(this.delivered + 1);
-      if (next === undefined) break;
-      this.held.delete(this.delivered + 1);
+    const leaving: { number: number; grpchat: string }[] = [];
+    const leave = (next: string | undefined) => {
       this.delivered += 1;
-      leaving.push({ number: this.delivered, grpchat: next });
-    }
+      this.held.delete(this.delivered);
+      if (next !== undefined) leaving.push({ number: this.delivered, grpchat: next });
+    };
+    leave(grpchat);
+    while (this.held.has(this.delivered + 1)) leave(this.held.get(this.delivered + 1));
     return leaving;
   }
 

@@ -5,6 +5,7 @@ import type { Room } from "../chat/room.ts";
 import type { Actor } from "./actor.ts";
 import type { CategoryChange, NewCategory } from "./categories.ts";
 import type { Management } from "./management.ts";
+import type { MessageModeration, Moderated, RoomClearing } from "./moderation.ts";
 import type { NewUser } from "./people.ts";
 import type { RoomName } from "./ports.ts";
 import { foundRoom, type NewRoom, type RoomChange } from "./room-changes.ts";
@@ -57,6 +58,10 @@ export function administrationBy(
     removeRole: (name: NamedRoom, uri: string, role: Role): Promise<Room> =>
       changeRoom(name, { roles: [{ role, change: "remove", principals: [uri] }] }),
     removeRoom: (name: NamedRoom): Promise<void> => management.deleteRoom(me, roomName(name)),
+    moderateMessages: (name: NamedRoom, wanted: MessageModeration): Promise<Moderated> =>
+      management.moderateMessages(me, roomName(name), wanted),
+    clearRoom: (name: NamedRoom, wanted: RoomClearing): Promise<Moderated> =>
+      management.clearRoom(me, roomName(name), wanted),
 
     addCategory: (category: NewCategory): Promise<Category> => management.createCategory(me, category),
     changeCategory: (name: string, change: CategoryChange, expected?: number): Promise<Category> =>

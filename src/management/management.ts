@@ -8,6 +8,7 @@ import type { RoomStore } from "../ports.ts";
 import type { Actor } from "./actor.ts";
 import { addInManagement } from "./add-ins.ts";
 import { categoryManagement } from "./categories.ts";
+import { moderation } from "./moderation.ts";
 import { peopleManagement } from "./people.ts";
 import type { CategoryName, FoundPrincipals, Listed, ManagementStore, RoomName } from "./ports.ts";
 import { rightsOver } from "./rights.ts";
@@ -33,6 +34,7 @@ export function openManagement({ store, rooms, servedDomain }: ManagementPorts) 
     ...categoryManagement(rights),
     ...addInManagement(rights),
     ...peopleManagement(rights),
+    ...moderation(rights),
 
     addIns: () => store.addIns(),
 

@@ -1,6 +1,7 @@
 import type { AddIn } from "../chat/add-in.ts";
 import type { Category } from "../chat/category.ts";
-import type { ComplianceFact } from "../chat/compliance-event.ts";
+import type { ComplianceFact, OldMessage } from "../chat/compliance-event.ts";
+import type { FilteredMessage } from "../chat/message-filter.ts";
 import type { Principal, PrincipalKind, Role, ScopeWord } from "../chat/principal.ts";
 import type { Access } from "../chat/role.ts";
 import type { Room } from "../chat/room.ts";
@@ -57,6 +58,8 @@ export interface KnownPrincipal extends PrincipalFields {
 /** What the nodes have to look at again once it is committed. */
 export type Changed =
   | { readonly kind: "room" | "category" | "user"; readonly id: number }
+  /** Messages of this room were removed or replaced. */
+  | { readonly kind: "messages"; readonly id: number }
   | { readonly kind: "everybody" };
 
 export type GlobalPolicy = "enable-persistent-chat" | "create-rooms";
@@ -111,6 +114,15 @@ export interface ManagementUnit {
   disaffiliate(groupId: number, userIds: readonly number[]): Promise<void>;
   setGlobalPolicy(policy: GlobalPolicy, value: boolean): Promise<void>;
 
+  /** Those of these messages that are there, in their order, at most `MAX_MESSAGES_AT_ONCE`. */
+  messages(roomId: number, numbers: readonly number[]): Promise<OldMessage[]>;
+  /** The first messages of a room: a portion that is moved within a moment. */
+  firstMessages(roomId: number): Promise<OldMessage[]>;
+  removeMessages(roomId: number, numbers: readonly number[]): Promise<void>;
+  replaceMessages(roomId: number, numbers: readonly number[], text: string): Promise<void>;
+  /** All messages up to this number are gone. */
+  clearMessages(roomId: number, upTo: number): Promise<void>;
+
   /** For the archive, in this transaction; `room` undefined for what concerns no single one. */
   record(fact: ComplianceFact, room?: Pick<Room, "id" | "uri" | "name">): void;
   /** For the nodes, once this is committed. */
@@ -123,6 +135,18 @@ export interface FoundPrincipals {
   readonly more: boolean;
 }
 
+/** Messages in one call of `ManagementUnit.messages`. */
+export const MAX_MESSAGES_AT_ONCE = 50;
+
+/** What the database itself leaves out of a look through a room's messages. */
+export interface Span {
+  /** Numbers, both included. */
+  readonly from: number;
+  readonly to: number;
+  readonly author: string | undefined;
+  readonly withText: boolean;
+}
+
 export interface ManagementStore {
   /**
    * Does the work in one transaction, again from its beginning after a deadlock; whoever waits for changes is told once it is
@@ -131,6 +155,10 @@ export interface ManagementStore {
   change<Result>(actor: Actor, work: (unit: ManagementUnit) => Promise<Result>): Promise<Result>;
 
   findRoom(name: RoomName): Promise<Room | "several" | undefined>;
+  /** First and last number that a message of the room can have now; the first is above the last when there is none. */
+  numbers(roomId: number): Promise<{ readonly first: number; readonly last: number }>;
+  /** The messages of a span, in order; their texts empty unless asked for. */
+  lookThrough(roomId: number, span: Span): Promise<FilteredMessage[]>;
   /** Sorted by name. */
   categories(): Promise<Category[]>;
   /** One answer per category, in the order asked. */

@@ -1,5 +1,6 @@
 import type { Room } from "../chat/room.ts";
 import type { User } from "../chat/user.ts";
+import type { ModerationNotices } from "../delivery/moderation-notices.ts";
 import type { Changed, ChangeStore } from "../management/ports.ts";
 import { OneAfterAnother } from "./one-after-another.ts";
 import type { RightsReview } from "./rights-review.ts";
@@ -16,12 +17,14 @@ const LATELY_MS = 120_000;
 export class Changes {
   private readonly store: ChangeStore;
   private readonly review: RightsReview;
+  private readonly moderation: Pick<ModerationNotices, "tell">;
   private readonly looking = new OneAfterAnother<"all">(() => this.follow());
   private seen = Number.POSITIVE_INFINITY;
 
-  constructor(store: ChangeStore, review: RightsReview) {
+  constructor(store: ChangeStore, review: RightsReview, moderation: Pick<ModerationNotices, "tell">) {
     this.store = store;
     this.review = review;
+    this.moderation = moderation;
   }
 
   /** What was before is in whatever is read from now on. */
@@ -52,13 +55,14 @@ export class Changes {
       // The last version may be cut off. One that alone fills a step is a matter of everybody's.
       const cut = rows.length === STEP;
       const whole = cut ? rows.filter(({ version }) => version < last.version) : rows;
-      if (whole.length > 0) for (const changed of distinct(whole)) await this.apply(changed);
+      const seen = whole.at(-1)?.version ?? last.version;
+      if (whole.length > 0) for (const changed of distinct(whole)) await this.apply(changed, seen);
       else await this.review.everybody();
-      this.seen = whole.at(-1)?.version ?? last.version;
+      this.seen = seen;
     }
   }
 
-  private apply(changed: Changed): Promise<void> {
+  private apply(changed: Changed, upTo: number): Promise<void> {
     switch (changed.kind) {
       case "room":
         return this.review.room(changed.id);
@@ -66,6 +70,8 @@ export class Changes {
         return this.review.category(changed.id);
       case "user":
         return this.review.user(changed.id);
+      case "messages":
+        return this.moderation.tell(changed.id, { after: this.seen, upTo });
       case "everybody":
         return this.review.everybody();
       default:

@@ -80,7 +80,16 @@ export const noticeNames = {
   roomModified: "chanmodify", // likely
   permissionModified: "permmodify", // uncertain
   kick: "kick", // uncertain
+  messagesModified: "msgmodify", // uncertain; messages were removed or replaced
   filterMatch: "feed", // uncertain; a message that a filter of the receiver fits
+} as const;
+
+/** Elements and attributes of `ntc:msgmodify`; replaced messages stand there as in a history. Confidence: uncertain. */
+export const moderationNames = {
+  /** Messages that are gone, by their numbers, both included. */
+  removed: "removed",
+  from: "from",
+  to: "to",
 } as const;
 
 export const infoIds = {

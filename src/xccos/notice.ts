@@ -1,6 +1,6 @@
 import { aibOfRoom, chanib, inv, uib, type WireInvitation, type WireRoom, type WireUser } from "./blocks.ts";
-import type { FeedMessage } from "./grpchat.ts";
-import { attributeNames, noticeNames } from "./names.ts";
+import { encodeGrpchat, type FeedMessage, type WireMessage } from "./grpchat.ts";
+import { attributeNames, moderationNames, noticeNames } from "./names.ts";
 import type { RoomRef } from "./uri.ts";
 import { element } from "./xml-writer.ts";
 
@@ -71,6 +71,18 @@ export function encodeFeedNotice(
     element(noticeNames.filterMatch, { instance, name, [attributeNames.chatId]: chatId, author, ts }),
   );
   return notice(noticeNames.filterMatch, chanib(room, matches.join("")));
+}
+
+/** Messages of a room are gone, or have another text: those as a history shows them. */
+export function encodeMessagesModifiedNotice(
+  room: Pick<WireRoom, "uri" | "name">,
+  removed: readonly { readonly from: number; readonly to: number }[],
+  replaced: readonly WireMessage[],
+): string {
+  const { from, to } = moderationNames;
+  const gone = removed.map((span) => element(moderationNames.removed, { [from]: span.from, [to]: span.to }));
+  const content = [...gone, ...replaced.map((message) => encodeGrpchat(message, "msg"))].join("");
+  return notice(noticeNames.messagesModified, chanib(room, content));
 }
 
 /** The receiver is no longer in the room: his membership ended. */

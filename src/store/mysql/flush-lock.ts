@@ -160,8 +160,10 @@ function askStoredPosts(state: FlushState, entries: readonly Entry[], ask: Ask):
   if (keys.length === 0) return;
   ask(
     "SELECT LOWER(HEX(k.token)) AS token, CAST(k.envid AS CHAR) AS envid, CAST(k.seqid AS CHAR) AS seqid, k.room_id, k.number, " +
-      "m.at_ms, m.alert, m.text, m.rtf, p.uri, p.display_name FROM post_key k " +
-      "JOIN message m ON m.room_id = k.room_id AND m.number = k.number JOIN principal p ON p.id = m.author_id " +
+      "COALESCE(m.at_ms, 0) AS at_ms, COALESCE(m.alert, 0) AS alert, COALESCE(m.text, '') AS text, m.rtf, " +
+      "COALESCE(p.uri, '') AS uri, COALESCE(p.display_name, '') AS display_name FROM post_key k " +
+      // A message that was removed meanwhile was stored all the same.
+      "LEFT JOIN message m ON m.room_id = k.room_id AND m.number = k.number LEFT JOIN principal p ON p.id = m.author_id " +
       `WHERE ${keys.join(" OR ")}`,
     (rows) => {
       type Row = Record<"token" | "envid" | "seqid" | "text" | "uri" | "display_name", string> &

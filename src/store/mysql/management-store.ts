@@ -1,6 +1,7 @@
 import type { AddIn } from "../../chat/add-in.ts";
 import type { Category } from "../../chat/category.ts";
 import { NO_ROOM } from "../../chat/compliance-event.ts";
+import type { FilteredMessage } from "../../chat/message-filter.ts";
 import type { Principal, PrincipalKind, Role } from "../../chat/principal.ts";
 import type { Access } from "../../chat/role.ts";
 import type { Room } from "../../chat/room.ts";
@@ -14,11 +15,13 @@ import type {
   ManagementStore,
   ManagementUnit,
   RoomName,
+  Span,
 } from "../../management/ports.ts";
 import type { ComplianceWaker } from "../../ports.ts";
 import { type Database, limit, type Queries } from "./database.ts";
 import { eventIds } from "./event-ids.ts";
 import type { Afterwards } from "./management-afterwards.ts";
+import { messagePart, readNumbers, readSpan } from "./management-messages.ts";
 import { addInPart, categoryPart, peoplePart } from "./management-others.ts";
 import { ManagementRecords, type RecordsContext, sessionDigest } from "./management-records.ts";
 import { roomPart } from "./management-rooms.ts";
@@ -63,6 +66,7 @@ export class MysqlManagementStore implements ManagementStore, ChangeStore {
         ...categoryPart(queries),
         ...addInPart(queries),
         ...peoplePart(queries, afterwards),
+        ...messagePart(queries, version),
         record: (fact, room = NO_ROOM) => records.add({ by, session, room, fact }),
         changed: (what) => changed.set(JSON.stringify(what), what),
       });
@@ -77,6 +81,14 @@ export class MysqlManagementStore implements ManagementStore, ChangeStore {
 
   findRoom(name: RoomName): Promise<Room | "several" | undefined> {
     return findRoom(this.#database, name);
+  }
+
+  numbers(roomId: number): Promise<{ readonly first: number; readonly last: number }> {
+    return readNumbers(this.#database, roomId);
+  }
+
+  lookThrough(roomId: number, span: Span): Promise<FilteredMessage[]> {
+    return readSpan(this.#database, roomId, span);
   }
 
   categories(): Promise<Category[]> {

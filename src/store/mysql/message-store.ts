@@ -36,6 +36,38 @@ export class MysqlMessageStore implements MessageStore {
     return this.#read("m.number BETWEEN ? AND ? ORDER BY m.number", [roomId, from, to], MAX_MESSAGES);
   }
 
+  async removed(roomId: number, from: number, to: number): Promise<number[]> {
+    const cleared = Math.min(await this.clearedTo(roomId), to);
+    const numbers = Array.from({ length: Math.max(0, cleared - from + 1) }, (_, index) => from + index);
+    const rows = await this.#database.rows<{ number: number }>(
+      "SELECT number FROM moderated_message WHERE room_id = ? AND removed = 1 AND number BETWEEN ? AND ? ORDER BY number",
+      [roomId, Math.max(from, cleared + 1), to],
+    );
+    return [...numbers, ...rows.map(({ number }) => number)];
+  }
+
+  async moderated(
+    roomId: number,
+    { after, upTo }: { readonly after: number; readonly upTo: number },
+    above: number,
+    atMost: number,
+  ): Promise<{ number: number; removed: boolean }[]> {
+    const rows = await this.#database.rows<{ number: number; removed: number }>(
+      "SELECT number, removed FROM moderated_message WHERE room_id = ? AND version > ? AND version <= ? " +
+        `AND number > ? ORDER BY number ${limit(atMost)}`,
+      [roomId, after, upTo, above],
+    );
+    return rows.map(({ number, removed }) => ({ number, removed: removed === 1 }));
+  }
+
+  async clearedTo(roomId: number): Promise<number> {
+    const [row] = await this.#database.rows<{ cleared_to: number }>(
+      "SELECT cleared_to FROM room WHERE id = ?",
+      [roomId],
+    );
+    return row?.cleared_to ?? 0;
+  }
+
   async #read(which: string, values: readonly Value[], atMost: number): Promise<StoredMessage[]> {
     const rows = await this.#database.rows<MessageRow>(
       "SELECT m.room_id, m.number, p.uri, p.display_name, m.at_ms, m.alert, m.text, m.rtf " +

@@ -27,24 +27,40 @@ export class MysqlReadMarkStore implements ReadMarkStore {
   async read(
     userId: number,
     roomIds: readonly number[],
-  ): Promise<Map<number, { last: number; read: number }>> {
-    const found = new Map<number, { last: number; read: number }>();
+  ): Promise<Map<number, { last: number; read: number; removed: number }>> {
+    const found = new Map<number, { last: number; read: number; removed: number }>();
     for (let from = 0; from < roomIds.length; from += CHUNK) {
       const rows = await this.#database.rows<{
         id: number;
         last_number: number;
         number: number;
         live: number;
+        removed: number;
       }>(
-        "SELECT r.id, r.last_number, COALESCE(m.number, 0) AS number, " +
+        "SELECT r.id, r.last_number, GREATEST(COALESCE(m.number, 0), r.cleared_to) AS number, " +
+          "(SELECT COUNT(*) FROM moderated_message x WHERE x.room_id = r.id AND x.removed = 1 " +
+          "AND x.number > GREATEST(COALESCE(m.number, 0), r.cleared_to)) AS removed, " +
           "EXISTS (SELECT 1 FROM dialog d JOIN dialog_room dr ON dr.token = d.token WHERE d.user_id = ? " +
           "AND d.away_since_ms IS NULL AND dr.room_id = r.id AND dr.since < r.last_number) AS live " +
           "FROM room r LEFT JOIN read_mark m ON m.user_id = ? AND m.room_id = r.id WHERE r.id IN (?)",
         [userId, userId, roomIds.slice(from, from + CHUNK)],
       );
-      for (const { id, last_number, number, live } of rows)
-        found.set(id, { last: last_number, read: Number(live) === 1 ? last_number : Number(number) });
+      for (const { id, last_number: last, number, live, removed } of rows)
+        found.set(
+          id,
+          Number(live) === 1
+            ? { last, read: last, removed: 0 }
+            : { last, read: Number(number), removed: Number(removed) },
+        );
     }
     return found;
+  }
+
+  async removedAbove(roomId: number, number: number): Promise<number> {
+    const [row] = await this.#database.rows<{ removed: number }>(
+      "SELECT COUNT(*) AS removed FROM moderated_message WHERE room_id = ? AND removed = 1 AND number > ?",
+      [roomId, number],
+    );
+    return Number(row?.removed ?? 0);
   }
 }

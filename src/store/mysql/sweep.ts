@@ -49,7 +49,7 @@ async function sweepDeletedRooms(database: Database): Promise<number> {
   let removed = 0;
   for (const { room_id } of gone) {
     let finished = true;
-    for (const table of ["invitation", "read_mark", "message"]) {
+    for (const table of ["invitation", "read_mark", "moderated_message", "message"]) {
       const rows = await removeAll(database, `DELETE FROM ${table} WHERE room_id = ?`, [room_id]);
       removed += rows.rows;
       finished &&= rows.finished;

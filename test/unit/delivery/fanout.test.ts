@@ -21,14 +21,14 @@ const message = (number: number): StoredMessage => ({
 });
 
 /** A fan-out whose store holds `stored`, and what each session was sent. */
-function makeFanout(stored: readonly StoredMessage[]) {
+function makeFanout(stored: readonly StoredMessage[], removed: readonly number[] = []) {
   const sent = new Map<OutgoingDialog, number[]>();
   const published: BusMessage[] = [];
   const reviews: number[] = [];
   let listener: (message: BusMessage) => void = () => {};
   const fanout = new Fanout({
     messages: {
-      latest: async () => [],
+      removed: async (_roomId, from, to) => removed.filter((number) => number >= from && number <= to),
       range: async (_roomId, from, to) => stored.filter(({ number }) => number >= from && number <= to),
     },
     rooms: {
@@ -119,6 +119,25 @@ test("without a bus, catching up brings everything from the store, once", async 
   await fanout.catchUp();
   hear(4);
   assert.deepEqual(sent.get(alice), [1, 2, 3, 4]);
+});
+
+test("removed messages are passed over: what comes after them is not held up, live or caught up", async () => {
+  const { fanout, sent, enter, hear } = makeFanout([1, 4, 7].map(message), [2, 3, 6]);
+  const alice = enter(aSession("alice", 1), 0);
+  hear(1);
+  hear(4); // 2 and 3 were removed before they came
+  const deadline = Date.now() + 5_000;
+  while ((sent.get(alice)?.length ?? 0) < 2 && Date.now() < deadline)
+    await new Promise((r) => setTimeout(r, 5));
+  assert.deepEqual(sent.get(alice), [1, 4]);
+  hear(6); // waits for 5, and is removed meanwhile
+  await fanout.moderated(1, [6]);
+  hear(5);
+  await fanout.catchUp();
+  hear(6); // late
+  assert.deepEqual(sent.get(alice), [1, 4, 5, 7]);
+  assert.equal(fanout.delivered(1), 7);
+  fanout.stop();
 });
 
 test("a participant whose connection is closed gets nothing", () => {
