@@ -19,18 +19,22 @@ type Work = (
 ) => Promise<readonly Record<string, Cell>[] | undefined>;
 
 /** A verb of the administrator: opens the stores with the configuration's secrets, which is the right it needs. */
-function verb(
+export function verb(
   summary: string,
   usage: string,
   names: readonly string[],
   options: readonly string[],
   work: Work,
+  switches: readonly string[] = ["json"],
 ): CliCommand {
-  const flags = Object.fromEntries(options.map((option) => [option, { type: "string" as const }]));
+  const flags = Object.fromEntries([
+    ...options.map((option) => [option, { type: "string" as const }]),
+    ...switches.map((option) => [option, { type: "boolean" as const }]),
+  ]);
   return {
     summary,
     usage,
-    options: { ...flags, json: { type: "boolean" } },
+    options: flags,
     run: async (words, values) => {
       const given = expectWords(words, names, usage);
       const config = configOf(values);
@@ -57,7 +61,7 @@ function verb(
   };
 }
 
-function oneOf<T extends string>(
+export function oneOf<T extends string>(
   value: string | boolean | undefined,
   allowed: readonly T[],
   name: string,
@@ -73,15 +77,15 @@ function onOff(value: string | boolean | undefined, name: string): boolean | und
   return word === undefined ? undefined : word === "on";
 }
 
-const text = (value: string | boolean | undefined): string | undefined =>
+export const text = (value: string | boolean | undefined): string | undefined =>
   typeof value === "string" ? value : undefined;
-const list = (value: string | boolean | undefined): string[] | undefined =>
+export const list = (value: string | boolean | undefined): string[] | undefined =>
   text(value)
     ?.split(",")
     .map((word) => word.trim());
 
 /** `exactOptionalPropertyTypes`: what was not given is left out, not undefined. */
-function given<T extends object>(fields: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
+export function given<T extends object>(fields: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
   return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as ReturnType<
     typeof given<T>
   >; // only undefined left out

@@ -4,6 +4,7 @@ import { administrationCommands } from "./administration-commands.ts";
 import { EXIT } from "./command-line.ts";
 import type { Config } from "./config.ts";
 import { type CliCommand, configOf, expectWords, type Values } from "./configured.ts";
+import { moderationCommands } from "./moderation-commands.ts";
 import { startNode } from "./wire.ts";
 import { startWorker } from "./wire-worker.ts";
 
@@ -56,6 +57,7 @@ export const COMMANDS: Readonly<Record<string, CliCommand>> = {
     },
   },
   ...administrationCommands,
+  ...moderationCommands,
 };
 
 /** Help: of one command, or the list. */

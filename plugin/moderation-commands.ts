@@ -1,0 +1,116 @@
+import { DEFAULT_REPLACEMENT, type MessageFilter, TEXT_MATCHES } from "../src/chat/message-filter.ts";
+import { given, list, oneOf, text, verb } from "./administration-commands.ts";
+import { UsageError } from "./command-line.ts";
+import type { CliCommand, Values } from "./configured.ts";
+
+/** Work below this is over before anybody would read how far it is. */
+const QUIET_MS = 2_000;
+const PROGRESS_EVERY_MS = 200;
+
+const WHICH = ["number", "author", "from", "until", "words", "match"] as const;
+const WHICH_USAGE =
+  "[--number N,N,…] [--author SIP-ADDRESS] [--from DATE] [--until DATE] [--words TEXT [--match all|any|exact] [--case-sensitive]]";
+
+/** What is said of it cannot be taken back: each wants a reason, and each can be tried out first. */
+export const moderationCommands: Readonly<Record<string, CliCommand>> = {
+  "message remove": verb(
+    "remove messages of a room for good; at least one of the options says which, each further one narrows it",
+    `parlance message remove ROOM ${WHICH_USAGE} --reason TEXT [--dry-run] [--json]`,
+    ["ROOM"],
+    [...WHICH, "reason"],
+    async ({ administration }, [room = ""], values) => {
+      const progress = progressOf(values);
+      const wanted = { filter: filterOf(values), replacement: null, ...motive(values), ...progress };
+      const { messages } = await administration.moderateMessages(room, wanted).finally(progress.end);
+      return [{ room, [values["dry-run"] === true ? "would be removed" : "removed"]: messages }];
+    },
+    ["case-sensitive", "dry-run", "json"],
+  ),
+  "message replace": verb(
+    "put another text in the place of messages of a room; without --text the one of Lync",
+    `parlance message replace ROOM ${WHICH_USAGE} [--text TEXT] --reason TEXT [--dry-run] [--json]`,
+    ["ROOM"],
+    [...WHICH, "text", "reason"],
+    async ({ administration }, [room = ""], values) => {
+      const progress = progressOf(values);
+      const replacement = text(values.text) ?? DEFAULT_REPLACEMENT;
+      const wanted = { filter: filterOf(values), replacement, ...motive(values), ...progress };
+      const { messages } = await administration.moderateMessages(room, wanted).finally(progress.end);
+      return [{ room, [values["dry-run"] === true ? "would be replaced" : "replaced"]: messages }];
+    },
+    ["case-sensitive", "dry-run", "json"],
+  ),
+  "room clear": verb(
+    "remove all messages of a room for good, or those before a moment; the room itself stays",
+    "parlance room clear ROOM --before DATE | --all --reason TEXT [--dry-run] [--json]",
+    ["ROOM"],
+    ["before", "reason"],
+    async ({ administration }, [room = ""], values) => {
+      const beforeMs = moment(values.before, "--before");
+      if ((beforeMs === undefined) === (values.all !== true))
+        throw new UsageError("say which messages: --before DATE, or --all of them");
+      const progress = progressOf(values);
+      const wanted = { ...given({ beforeMs }), ...motive(values), ...progress };
+      const { messages } = await administration.clearRoom(room, wanted).finally(progress.end);
+      return [{ room, [values["dry-run"] === true ? "would be removed" : "removed"]: messages }];
+    },
+    ["all", "dry-run", "json"],
+  ),
+};
+
+function motive(values: Values): { readonly reason: string; readonly dryRun: boolean } {
+  const reason = text(values.reason);
+  const dryRun = values["dry-run"] === true;
+  if (reason === undefined && !dryRun)
+    throw new UsageError("--reason is missing: the archive keeps why messages were taken away");
+  return { reason: reason ?? "dry run", dryRun };
+}
+
+function filterOf(values: Values): MessageFilter {
+  return given({
+    numbers: list(values.number)?.map(numberOf),
+    author: text(values.author),
+    fromMs: moment(values.from, "--from"),
+    untilMs: moment(values.until, "--until"),
+    words: text(values.words),
+    match: oneOf(values.match, TEXT_MATCHES, "--match"),
+    caseSensitive: values["case-sensitive"] === true ? true : undefined,
+  });
+}
+
+function numberOf(word: string): number {
+  if (!/^[1-9]\d{0,9}$/.test(word)) throw new UsageError(`${word} is no number of a message`);
+  return Number(word);
+}
+
+/** A date alone is its first moment in UTC. */
+function moment(value: string | boolean | undefined, name: string): number | undefined {
+  const said = text(value);
+  if (said === undefined) return undefined;
+  const form = /^\d{4}-\d{2}-\d{2}(T\d{2}:\d{2}(:\d{2}(\.\d{1,3})?)?(Z|[+-]\d{2}:\d{2}))?$/;
+  const atMs = form.test(said) ? Date.parse(said) : Number.NaN;
+  if (Number.isNaN(atMs))
+    throw new UsageError(`${name} is a date such as 2026-11-23 or 2026-11-23T08:15:00Z, not ${said}`);
+  return atMs;
+}
+
+/** How far it is, for people, on the error output of a terminal. */
+function progressOf(values: Values): {
+  readonly onProgress: (messages: number) => void;
+  readonly end: () => void;
+} {
+  const beganMs = performance.now();
+  let saidMs = 0;
+  const shows = values.json !== true && process.stderr.isTTY === true;
+  return {
+    onProgress: (messages) => {
+      const nowMs = performance.now();
+      if (!shows || nowMs - beganMs < QUIET_MS || nowMs - saidMs < PROGRESS_EVERY_MS) return;
+      saidMs = nowMs;
+      process.stderr.write(`\r${messages} messages`);
+    },
+    end: () => {
+      if (saidMs > 0) process.stderr.write("\r\u001b[K");
+    },
+  };
+}
