@@ -48,12 +48,16 @@ export async function roles(command: Named<"roles">, context: Context): Promise<
     roles: asked,
     listed,
   } = await management.rolesOf(actorOf(context), nameOf(command.room), wanted, limit);
-  const lists = asked.map((role) => ({
-    role: WIRE_ROLE[role],
-    principals: listed.filter(({ word }) => word === role).map(wirePrincipal),
-  }));
   const { uri, accessVersion: version } = room;
-  return { data: roleData({ uri, version }, lists), turn: room.id };
+  const encode = (some: readonly (typeof listed)[number][]) =>
+    roleData(
+      { uri, version },
+      asked.map((role) => ({
+        role: WIRE_ROLE[role],
+        principals: some.filter(({ word }) => word === role).map(wirePrincipal),
+      })),
+    );
+  return { data: upTo(listed, encode, context).data, turn: room.id };
 }
 
 /** What the asker may do in a room, as a mask. */

@@ -70,17 +70,23 @@ export class Rosters {
     this.change({ kind: "enter", order: this.ports.notices.nextOrder(), room, participant });
   }
 
-  /** The participant may do more or less than before. */
-  changed(room: Room, participant: Participant): void {
+  /** Participants of this node may do more or less than before. */
+  changed(room: Room, participants: readonly Participant[]): void {
     const roster = this.rosters.get(room.id);
-    const known = roster?.here.get(participant.user);
-    if (!roster || !known) return;
+    if (!roster) return;
     roster.room = room;
-    known.participant = participant;
-    this.ports.presence
-      .enter([{ roomId: room.id, participant }])
-      .catch((error: unknown) => this.ports.onError(error, "publishing presence"));
-    if (!roster.large) this.ports.bus.publish({ kind: "permission", roomId: room.id, participant });
+    const here = participants.filter(({ user }) => roster.here.has(user));
+    for (const participant of here) {
+      const known = roster.here.get(participant.user);
+      if (known) known.participant = participant;
+      if (!roster.large) this.ports.bus.publish({ kind: "permission", roomId: room.id, participant });
+    }
+    for (let from = 0; from < here.length; from += CHANGES_PER_STEP) {
+      const step = here.slice(from, from + CHANGES_PER_STEP);
+      this.ports.presence
+        .enter(step.map((participant) => ({ roomId: room.id, participant })))
+        .catch((error: unknown) => this.ports.onError(error, "publishing presence"));
+    }
   }
 
   /** Above the limit, or above its lower bound since: its roster is not shown. */

@@ -22,18 +22,20 @@ export interface RolesChanged {
  * who is out of its category's scope, presenters of a normal room, presenters who are no members.
  *
  * @param room as it is after the other changes of this transaction
+ * @param moved into another category: who is out of its scope loses his roles
  * @throws {ChatError} PRINCIPAL_NOT_FOUND, OUT_OF_SCOPE, PRESENTER_NOT_MEMBER, BAD_REQUEST for presenters of a normal room
  */
 export async function changeRoles(
   unit: ManagementUnit,
   room: Pick<Room, "id" | "categoryId" | "privacy" | "type">,
   changes: readonly RoleChange[],
+  moved = false,
 ): Promise<RolesChanged> {
   const before = new Map((await unit.roles(room.id)).map((entry) => [keyOf(entry), entry]));
   const wanted = await applied(unit, before, changes);
   const added = [...wanted.values()].filter((entry) => !before.has(keyOf(entry)));
   if (room.type === "normal") dropPresenters(wanted, added);
-  await dropOutOfScope(unit, room.categoryId, wanted, added);
+  await dropOutOfScope(unit, room.categoryId, wanted, added, moved);
   const store = async (roles: readonly Role[]) => {
     const entries = (list: Map<string, Listed<Role>>, other: Map<string, Listed<Role>>): RoleEntry[] =>
       [...list.values()]
@@ -108,14 +110,15 @@ async function dropOutOfScope(
   categoryId: number,
   wanted: Map<string, Listed<Role>>,
   added: readonly Listed<Role>[],
+  moved: boolean,
 ): Promise<void> {
-  const ids = [...new Set([...wanted.values()].map(({ id }) => id))];
+  const ids = [...new Set((moved ? [...wanted.values()] : added).map(({ id }) => id))];
   if (ids.length === 0) return;
   const words = await unit.scopeOf(categoryId, ids);
-  const outside = (id: number) => !isInScope(words.get(id) ?? new Set());
-  const refused = added.find(({ id }) => outside(id));
+  const outside = new Set(ids.filter((id) => !isInScope(words.get(id) ?? new Set())));
+  const refused = added.find(({ id }) => outside.has(id));
   if (refused) throw new ChatError("OUT_OF_SCOPE", { detail: `The category does not allow ${refused.uri}.` });
-  for (const [key, { id }] of [...wanted]) if (outside(id)) wanted.delete(key);
+  for (const [key, { id }] of [...wanted]) if (outside.has(id)) wanted.delete(key);
 }
 
 function dropPresenters(wanted: Map<string, Listed<Role>>, added: readonly Listed<Role>[]): void {

@@ -90,8 +90,9 @@ export function roomManagement(rights: Rights, servedDomain: string) {
         const fields = await changedFields(unit, room, change, category?.id);
         if (Object.keys(fields).length > 0) await unit.updateRoom(room.id, fields);
         const after = { ...room, ...fields };
-        const listsMayChange = change.roles !== undefined || "categoryId" in fields || "type" in fields;
-        const roles = listsMayChange ? await changeRoles(unit, after, change.roles ?? []) : UNCHANGED;
+        const moved = "categoryId" in fields;
+        const listsMayChange = change.roles !== undefined || moved || "type" in fields;
+        const roles = listsMayChange ? await changeRoles(unit, after, change.roles ?? [], moved) : UNCHANGED;
         const rolesChanged = roles.given.length > 0 || roles.taken.length > 0;
         if (Object.keys(fields).length === 0) {
           if (!rolesChanged) return room;

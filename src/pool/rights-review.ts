@@ -1,5 +1,5 @@
 import type { Attendance } from "../attendance.ts";
-import { type Access, accessUnder, refusal } from "../chat/role.ts";
+import { type Access, accessUnder, type Bindings, refusal } from "../chat/role.ts";
 import type { Room } from "../chat/room.ts";
 import type { User } from "../chat/user.ts";
 import type { Fanout } from "../delivery/fanout.ts";
@@ -25,8 +25,8 @@ export interface ReviewPorts {
 
 const ROOMS_PER_LOOK = 1_000;
 const USERS_PER_LOOK = 1_000;
-/** Rooms reviewed side by side. */
-const ABREAST = 8;
+const ROOMS_ABREAST = 8;
+const USERS_ABREAST = 64;
 
 /**
  * Rights that changed, applied to who is here: whoever may no longer be in a room gets nothing more of it, is out of it on the
@@ -55,15 +55,14 @@ export class RightsReview {
   /** All rooms of a category that have participants here. */
   async category(categoryId: number): Promise<void> {
     const here = this.ports.fanout.roomsHere().filter((room) => room.categoryId === categoryId);
-    await this.each(here.map(({ id }) => id));
+    await abreast(here, ROOMS_ABREAST, ({ id }) => this.room(id));
   }
 
   /** One user: who he is, what he may at all, and every room he is in. */
   async user(userId: number): Promise<void> {
     const here = this.ports.sessions.ofUser(userId);
     if (here.length === 0) return;
-    const user = (await this.ports.users.byIds([userId])).get(userId);
-    await Promise.all(here.map((session) => session.run(() => this.reviewSession(session, user))));
+    await this.asNow(here, (await this.ports.users.byIds([userId])).get(userId));
   }
 
   /** Everybody and every room here, as far as something is different. */
@@ -73,17 +72,19 @@ export class RightsReview {
     for (let at = 0; at < userIds.length; at += USERS_PER_LOOK) {
       const some = userIds.slice(at, at + USERS_PER_LOOK);
       const now = await users.byIds(some);
-      for (const id of some) {
-        const held = sessions.ofUser(id);
-        if (held.some(({ user }) => isDifferent(user, now.get(id)))) await this.user(id);
-      }
+      const different = some.filter((id) =>
+        sessions.ofUser(id).some(({ user }) => isDifferent(user, now.get(id))),
+      );
+      // Side by side: what is recorded of them shares transactions.
+      await abreast(different, USERS_ABREAST, (id) => this.asNow(sessions.ofUser(id), now.get(id)));
     }
     const here = new Map(fanout.roomsHere().map((room) => [room.id, room.accessVersion]));
     const roomIds = [...here.keys()];
     for (let at = 0; at < roomIds.length; at += ROOMS_PER_LOOK) {
       const some = roomIds.slice(at, at + ROOMS_PER_LOOK);
       const now = new Map((await rooms.byIds(some)).map((room) => [room.id, room.accessVersion]));
-      await this.each(some.filter((id) => now.get(id) !== here.get(id)));
+      const different = some.filter((id) => now.get(id) !== here.get(id));
+      await abreast(different, ROOMS_ABREAST, (id) => this.room(id));
     }
   }
 
@@ -92,10 +93,23 @@ export class RightsReview {
     sessions: readonly Session[],
     mayHaveChanged: (room: Room, user: User) => boolean,
   ): Promise<void> {
+    const concerned = new Map<number, { room: Room; sessions: Session[] }>();
     for (const session of sessions) {
-      if (![...session.rooms.values()].some(({ room }) => mayHaveChanged(room, session.user))) continue;
-      await session.run(async () => this.reviewSession(session, session.user)); // read from the store a moment ago
+      for (const { room } of session.rooms.values()) {
+        if (!mayHaveChanged(room, session.user)) continue;
+        const known = concerned.get(room.id);
+        if (known) known.sessions.push(session);
+        else concerned.set(room.id, { room, sessions: [session] });
+      }
     }
+    await abreast([...concerned.values()], ROOMS_ABREAST, async ({ room, sessions: here }) => {
+      const { out, staying } = judge(room, await this.ports.rooms.bindings(room), here);
+      this.updateMasks(room, staying);
+      await Promise.all(out.map(({ session }) => session.run(() => this.putOut(session, room))));
+    });
+    // Users and rooms were read a moment ago.
+    const forbidden = sessions.filter(({ user }) => !user.enabled);
+    await abreast(forbidden, USERS_ABREAST, (session) => this.asNow([session], undefined));
   }
 
   /** What could not be recorded is tried again. */
@@ -106,12 +120,8 @@ export class RightsReview {
       });
   }
 
-  private async each(roomIds: readonly number[]): Promise<void> {
-    const waiting = [...roomIds];
-    const work = async () => {
-      for (let id = waiting.shift(); id !== undefined; id = waiting.shift()) await this.room(id);
-    };
-    await Promise.all(Array.from({ length: ABREAST }, work));
+  private async asNow(sessions: readonly Session[], user: User | undefined): Promise<void> {
+    await Promise.all(sessions.map((session) => session.run(() => this.reviewSession(session, user))));
   }
 
   private async reviewRoom(roomId: number): Promise<void> {
@@ -125,16 +135,12 @@ export class RightsReview {
     }
     const bindings = await rooms.bindings(room);
     // From here on in one turn of the loop: nobody comes in between.
-    const judged = [...fanout.sessionsIn(roomId)].map((session) => ({
-      session,
-      access: accessUnder(bindings, session.user),
-    }));
-    const out = judged.filter(({ access }) => refusal("join", room, access));
-    const staying = judged.filter(({ access }) => !refusal("join", room, access));
+    const { out, staying } = judge(room, bindings, fanout.sessionsIn(roomId));
+    const told = room.disabled ? [...out, ...staying] : staying;
     if (looksDifferent(before, room))
       notices.modified(
         room,
-        (room.disabled ? judged : staying).map(({ session }) => session),
+        told.map(({ session }) => session),
       );
     for (const { session } of out) this.expel(session, room);
     this.updateMasks(room, staying);
@@ -188,8 +194,8 @@ export class RightsReview {
   }
 
   /** Those who stay: whether they may post, and what others see beside their names. */
-  private updateMasks(room: Room, staying: readonly { session: Session; access: Access }[]): void {
-    const changed = new Map<string, Participant>();
+  private updateMasks(room: Room, staying: readonly Judged[]): void {
+    const changed = new Map<string, Participant>(); // a user with two clients is told of once
     for (const { session, access } of staying) {
       const joined = session.rooms.get(room.id);
       if (!joined) continue;
@@ -198,14 +204,44 @@ export class RightsReview {
       if (mask === joined.mask) continue;
       const participant = { user: session.user.uri, name: session.user.displayName, mask };
       changed.set(participant.user, participant);
-      this.ports.rosters.changed(room, participant);
     }
     if (changed.size === 0) return;
+    this.ports.rosters.changed(room, [...changed.values()]);
     const concerned = this.ports.rosters.isLarge(room.id)
       ? staying.map(({ session }) => session).filter(({ user }) => changed.has(user.uri))
       : this.ports.fanout.sessionsIn(room.id);
     this.ports.notices.permissions(room, [...changed.values()], concerned);
   }
+}
+
+interface Judged {
+  readonly session: Session;
+  readonly access: Access;
+}
+
+function judge(
+  room: Room,
+  bindings: Bindings,
+  sessions: Iterable<Session>,
+): { out: Judged[]; staying: Judged[] } {
+  const judged = [...sessions].map((session) => ({ session, access: accessUnder(bindings, session.user) }));
+  return {
+    out: judged.filter(({ access }) => refusal("join", room, access)),
+    staying: judged.filter(({ access }) => !refusal("join", room, access)),
+  };
+}
+
+/** So many at a time. */
+async function abreast<Item>(
+  items: readonly Item[],
+  atOnce: number,
+  work: (item: Item) => Promise<void>,
+): Promise<void> {
+  const waiting = items.values();
+  const worker = async () => {
+    for (const item of waiting) await work(item);
+  };
+  await Promise.all(Array.from({ length: Math.min(atOnce, items.length) }, worker));
 }
 
 function isDifferent(user: User, now: User | undefined): boolean {

@@ -303,3 +303,36 @@ test("administrators and creators: by own policy, by group, and by the global on
   ])
     await assert.rejects(attempt, refusedWith("NOT_PERMITTED"));
 });
+
+test("a category that is narrowed leaves the lists as they are, of no effect; a later change takes nothing else away", async () => {
+  const { administration } = one;
+  const [inside, outside] = [await newUser(one, "inside"), await newUser(one, "outside")];
+  await administration.addCategory({ name: "Narrowing", allowed: ["example.com"] });
+  const { id } = await administration.addRoom({ name: "Narrowed", category: "Narrowing" });
+  for (const { uri } of [inside, outside]) await administration.addRole(id, uri, "member");
+  await administration.changeCategory("Narrowing", { allowed: [inside.uri] });
+  const room = await administration.addRole(id, inside.uri, "manager");
+  assert.deepEqual(
+    (await administration.inspectRoom(id)).roles.map(({ uri, role }) => `${role} ${uri}`),
+    [`member ${inside.uri}`, `member ${outside.uri}`, `manager ${inside.uri}`],
+  );
+  const [access] = await one.rooms.access([room], outside);
+  assert.equal(access?.member, false);
+  await administration.changeCategory("Narrowing", { allowed: ["example.com"] });
+  assert.equal((await one.rooms.access([room], outside))[0]?.member, true);
+});
+
+test("a rush of changes is refused beyond a bound, and keeps nobody from reading", async () => {
+  const { id } = await one.administration.addRoom({ name: "Rushed", category: "Everybody" });
+  const rush = Promise.allSettled(
+    Array.from({ length: 150 }, (_, n) =>
+      one.management.changeRoom(root, { id }, { description: `rush ${n}` }),
+    ),
+  );
+  assert.equal((await one.rooms.byIds([id])).length, 1);
+  const settled = await rush;
+  const refused = settled.filter((result) => result.status === "rejected");
+  assert.equal(refused.length, 50);
+  for (const { reason } of refused) assert.ok(refusedWith("OVERLOADED")(reason));
+  assert.equal((await one.administration.findRoom(id)).accessVersion, 101);
+});

@@ -1,6 +1,7 @@
 import type { AddIn } from "../../chat/add-in.ts";
 import type { Category } from "../../chat/category.ts";
 import { NO_ROOM } from "../../chat/compliance-event.ts";
+import { ChatError } from "../../chat/errors.ts";
 import type { FilteredMessage } from "../../chat/message-filter.ts";
 import type { Principal, PrincipalKind, Role } from "../../chat/principal.ts";
 import type { Access } from "../../chat/role.ts";
@@ -39,11 +40,19 @@ export interface ManagementStoreOptions {
   readonly onChanged?: () => void;
 }
 
+/** Changes of one node that may wait for each other; beyond it they are refused, so that a rush of them stays their own. */
+const MAX_WAITING = 100;
+
+/** What is done once the change is committed, in steps of its own. */
+type Later = (database: Database) => Promise<void>;
+
 /** One administrator at a time in the whole pool: each transaction holds the counter of changes from its beginning to its end. */
 export class MysqlManagementStore implements ManagementStore, ChangeStore {
   readonly #database: Database;
   readonly #options: ManagementStoreOptions;
   readonly #records: RecordsContext;
+  #tail: Promise<unknown> = Promise.resolve();
+  #waiting = 0;
 
   constructor(database: Database, options: ManagementStoreOptions) {
     this.#database = database;
@@ -52,12 +61,34 @@ export class MysqlManagementStore implements ManagementStore, ChangeStore {
     this.#records = { compliance, node, nowMs, nextEventId: eventIds(nowMs) };
   }
 
+  /** @throws {ChatError} OVERLOADED when too many wait already */
   async change<Result>(actor: Actor, work: (unit: ManagementUnit) => Promise<Result>): Promise<Result> {
+    if (this.#waiting >= MAX_WAITING) throw new ChatError("OVERLOADED");
+    // Those that wait for the same lock must not hold a connection each: reading goes on meanwhile.
+    this.#waiting += 1;
+    const committed = this.#tail.then(() => this.#commit(actor, work));
+    this.#tail = committed.then(
+      () => this.#done(),
+      () => this.#done(),
+    );
+    const { result, left } = await committed;
+    for (const later of left) await later(this.#database);
+    return result;
+  }
+
+  #done(): void {
+    this.#waiting -= 1;
+  }
+
+  async #commit<Result>(
+    actor: Actor,
+    work: (unit: ManagementUnit) => Promise<Result>,
+  ): Promise<{ result: Result; left: readonly Later[] }> {
     const { result, events, told, left } = await this.#database.transaction(async (queries) => {
       const version = await beginChange(queries);
       const records = new ManagementRecords(this.#records);
       const changed = new Map<string, Changed>();
-      const left: ((database: Database) => Promise<void>)[] = [];
+      const left: Later[] = [];
       const afterwards: Afterwards = (later) => void left.push(later);
       const by = eventActor(actor);
       const session = actor.kind === "user" ? sessionDigest(actor.token) : "";
@@ -75,8 +106,7 @@ export class MysqlManagementStore implements ManagementStore, ChangeStore {
     });
     if (events.length > 0) this.#options.waker?.announce(events);
     if (told) this.#options.onChanged?.();
-    for (const later of left) await later(this.#database);
-    return result;
+    return { result, left };
   }
 
   findRoom(name: RoomName): Promise<Room | "several" | undefined> {
