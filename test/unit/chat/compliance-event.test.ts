@@ -25,6 +25,19 @@ const FACTS: readonly ComplianceFact[] = [
   { kind: "PART", reason: "connection-lost" },
   { kind: "CHAT", number: 9, alert: true, text: 'line 1\r\n"2" \\ \u{1F600} \ud800 \u0000', rtf: null },
   { kind: "STORY", number: 10, alert: false, text: "[STORY]", rtf: "{\\rtf1}" },
+  {
+    kind: "MESSAGE_REPLACED",
+    reason: "tone",
+    old: { number: 9, author: "sip:bob@example.com", atMs: 5, text: "b\u0000", rtf: null },
+    text: "new",
+  },
+  {
+    kind: "ROOM_CLEARED",
+    reason: "age",
+    beforeMs: null,
+    to: 2,
+    old: [{ number: 2, author: "sip:bob@example.com", atMs: 5, text: "b", rtf: "{r}" }],
+  },
   { kind: "BACKCHAT", from: 1, to: 30, count: 30, limit: 30 },
   {
     kind: "ROOM_CHANGED",

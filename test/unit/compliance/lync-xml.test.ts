@@ -119,7 +119,14 @@ describe("Lync's compliance XML", () => {
     const administered = make({
       fact: { kind: "ROOM_CHANGED", subject: "", before: { name: "Old" }, after: { name: "New" } },
     });
-    const batch = render([story, future, administered]);
+    const old = { number: 5, author: "sip:bob@example.com", atMs: 5, text: "said", rtf: "{\\rtf1 said}" };
+    const moderated = [
+      make({ fact: { kind: "MESSAGE_REMOVED", reason: "r", old } }),
+      make({ fact: { kind: "MESSAGE_REPLACED", reason: "r", old, text: "new" } }),
+      make({ fact: { kind: "ROOM_CLEARED", reason: "r", beforeMs: 7, to: 5, old: [old] } }),
+    ];
+    const batch = render([story, future, administered, ...moderated]);
+    assert.deepEqual(batch.unmapped.slice(3), moderated.map(canonicalBody));
     assert.equal(batch.parts[0]?.events, 1);
     const lines = batch.unmapped.map((line) => JSON.parse(line));
     assert.deepEqual(lines[0]?.fields, { kind: "STORY", alert: true, rtf: "{\\rtf1 t}" });

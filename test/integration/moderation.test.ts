@@ -1,0 +1,147 @@
+import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import { userInfo } from "node:os";
+import { join } from "node:path";
+import { after, afterEach, before, test } from "node:test";
+import { fileURLToPath } from "node:url";
+import type { XccosEndpoint } from "../../plugin/client/endpoint.ts";
+import { attribute, child, children } from "../../plugin/client/xml-reader.ts";
+import { LAB_TIMEOUT_MS, type Lab, openLab } from "../support/lab.ts";
+import { signedInOn } from "../support/pool-people.ts";
+
+const root = fileURLToPath(new URL("../..", import.meta.url));
+const LYNC_TEXT = "This message was replaced by the Persistent Chat administrator.";
+
+let lab: Lab;
+before(async () => {
+  lab = await openLab({ nodes: 2, users: ["alice", "bob", "carol"] });
+});
+afterEach(() => lab?.clearAway());
+after(() => lab?.close());
+
+/** `parlance …` with the configuration of a node, as an administrator beside it runs it. */
+function parlance(...args: string[]): Promise<{ code: number; out: string; err: string }> {
+  const config = lab.stack.configFiles.n1 ?? "";
+  const program = ["--import", "tsx", join(root, "plugin", "main.ts"), ...args, "--config", config];
+  return new Promise((resolve) => {
+    execFile(process.execPath, program, { cwd: root, timeout: 60_000 }, (error, out, err) =>
+      resolve({ code: error === null ? 0 : Number(error.code ?? 1), out, err }),
+    );
+  });
+}
+
+/** What `ntc:msgmodify` says. */
+async function told(
+  endpoint: XccosEndpoint,
+  room: string,
+): Promise<{ removed: string[]; replaced: string[] }> {
+  const notice = await endpoint.waitForNotice(
+    ({ kind, room: of }) => kind === "msgmodify" && of === room,
+    LAB_TIMEOUT_MS,
+  );
+  const chanib = notice.data && child(notice.data, "chanib");
+  assert.ok(chanib);
+  return {
+    removed: children(chanib, "removed").map((span) => `${attribute(span, "from")}-${attribute(span, "to")}`),
+    replaced: children(chanib, "msg").map(
+      (msg) => `${attribute(msg, "chatId")} ${attribute(msg, "author")} ${child(msg, "chat")?.text}`,
+    ),
+  };
+}
+
+const shown = async (endpoint: XccosEndpoint, room: string) =>
+  (await endpoint.history(room)).messages.map(({ text }) => text);
+
+test("a message that is removed at the command line is gone for participants on both nodes, newcomers and unread counts", async () => {
+  const uri = await lab.addRoom({ name: "Slip", members: ["alice", "bob", "carol"] });
+  const alice = await signedInOn(lab, "n1", "alice", uri);
+  const bob = await signedInOn(lab, "n2", "bob", uri);
+  for (const text of ["one", "my password is 4711", "three"]) assert.equal(await alice.post(uri, text), 200);
+  await bob.waitForMessage(({ text }) => text === "three", LAB_TIMEOUT_MS);
+  const dry = await parlance("message", "remove", "Slip", "--words", "PASSWORD", "--dry-run", "--json");
+  assert.deepEqual([dry.code, JSON.parse(dry.out)], [0, [{ room: "Slip", "would be removed": 1 }]], dry.err);
+  assert.equal((await shown(bob, uri)).length, 3);
+  const done = await parlance(
+    "message",
+    "remove",
+    "Slip",
+    "--words",
+    "PASSWORD",
+    "--reason",
+    "a slip",
+    "--json",
+  );
+  assert.deepEqual([done.code, JSON.parse(done.out)], [0, [{ room: "Slip", removed: 1 }]], done.err);
+  for (const endpoint of [alice, bob])
+    assert.deepEqual(await told(endpoint, uri), { removed: ["2-2"], replaced: [] });
+  assert.deepEqual(await shown(bob, uri), ["one", "three"]);
+  const carol = await lab.signedIn("carol");
+  const followed = (await carol.getAssociations()).rooms.find((room) => room.uri === uri);
+  assert.equal(followed?.unread, 2);
+  assert.equal((await carol.join(uri)).code, 200);
+  assert.deepEqual(await shown(carol, uri), ["one", "three"]);
+  assert.equal(await alice.post(uri, "four"), 200);
+  for (const endpoint of [alice, bob, carol]) {
+    const copy = await endpoint.waitForMessage(({ text }) => text === "four", LAB_TIMEOUT_MS);
+    assert.equal(copy.chatId, 4, "numbers go on");
+  }
+  const event = (await lab.administered("Slip")).at(-1);
+  assert.deepEqual(
+    [event?.kind, event?.detail.reason, event?.actor],
+    ["MESSAGE_REMOVED", "a slip", `administrator:${userInfo().username}`],
+  );
+});
+
+test("what an author said is replaced, by Lync's text unless another is given, and participants get the new text", async () => {
+  const uri = await lab.addRoom({ name: "Rude", members: ["alice", "bob"] });
+  const alice = await signedInOn(lab, "n1", "alice", uri);
+  const bob = await signedInOn(lab, "n2", "bob", uri);
+  assert.equal(await alice.post(uri, "hello"), 200);
+  await bob.waitForMessage(({ text }) => text === "hello", LAB_TIMEOUT_MS);
+  assert.equal(await bob.post(uri, "you <fool>"), 200);
+  await alice.waitForMessage(({ text }) => text === "you <fool>", LAB_TIMEOUT_MS);
+  const author = lab.address("bob");
+  const done = await parlance("message", "replace", "Rude", "--author", author, "--reason", "tone");
+  assert.equal(done.code, 0, done.err);
+  for (const endpoint of [alice, bob])
+    assert.deepEqual(await told(endpoint, uri), { removed: [], replaced: [`2 ${author} ${LYNC_TEXT}`] });
+  assert.deepEqual(await shown(alice, uri), ["hello", LYNC_TEXT]);
+});
+
+test("a room is cleared at the command line, participants are told up to where, and it goes on", async () => {
+  const uri = await lab.addRoom({ name: "Old", members: ["alice", "bob"] });
+  const alice = await signedInOn(lab, "n1", "alice", uri);
+  const bob = await signedInOn(lab, "n2", "bob", uri);
+  for (const text of ["one", "two", "three"]) assert.equal(await alice.post(uri, text), 200);
+  await bob.waitForMessage(({ text }) => text === "three", LAB_TIMEOUT_MS);
+  const early = await parlance("room", "clear", "Old", "--before", "2001-01-01", "--reason", "age", "--json");
+  assert.deepEqual([early.code, JSON.parse(early.out)], [0, [{ room: "Old", removed: 0 }]], early.err);
+  const done = await parlance("room", "clear", "Old", "--all", "--reason", "age", "--json");
+  assert.deepEqual([done.code, JSON.parse(done.out)], [0, [{ room: "Old", removed: 3 }]], done.err);
+  for (const endpoint of [alice, bob])
+    assert.deepEqual(await told(endpoint, uri), { removed: ["1-3"], replaced: [] });
+  assert.deepEqual(await shown(bob, uri), []);
+  assert.equal(await bob.post(uri, "fresh"), 200);
+  await alice.waitForMessage(({ text }) => text === "fresh", LAB_TIMEOUT_MS);
+  assert.deepEqual(await shown(alice, uri), ["fresh"]);
+});
+
+test("the commands say what they miss, with exit code 64, and do nothing", async () => {
+  await lab.addRoom({ name: "Untouched", members: ["alice"] });
+  for (const [args, sentence] of [
+    [["message", "remove", "Untouched", "--reason", "x"], /Say which messages/],
+    [["message", "remove", "Untouched", "--number", "1"], /--reason is missing/],
+    [["message", "replace", "Untouched", "--number", "x", "--reason", "x"], /no number of a message/],
+    [["message", "remove", "No such room", "--number", "1", "--reason", "x"], /There is no room/],
+    [["room", "clear", "Untouched", "--reason", "x"], /--before DATE, or --all/],
+    [["room", "clear", "Untouched", "--before", "yesterday", "--reason", "x"], /is a date such as/],
+  ] as const) {
+    const { code, err } = await parlance(...args);
+    assert.equal(code, 64, err);
+    assert.match(err, sentence);
+  }
+  assert.deepEqual(
+    (await lab.administered("Untouched")).map(({ kind }) => kind),
+    ["ROOM_CREATED", "ROLE_CHANGED"],
+  );
+});
