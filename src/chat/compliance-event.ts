@@ -142,7 +142,7 @@ function detailOf(fact: ComplianceFact): Record<string, unknown> {
     case "MESSAGE_REPLACED":
       return { old: oldDetail(fact.old), reason: fact.reason, text: fact.text };
     case "ROOM_CLEARED":
-      return { before: fact.beforeMs, old: fact.old.map(oldDetail), reason: fact.reason, to: fact.to };
+      return { beforeMs: fact.beforeMs, old: fact.old.map(oldDetail), reason: fact.reason, to: fact.to };
     case "ROOM_CREATED":
     case "ROOM_CHANGED":
     case "ROOM_DELETED":
@@ -160,7 +160,7 @@ function detailOf(fact: ComplianceFact): Record<string, unknown> {
 }
 
 function oldDetail({ atMs, author, number, rtf, text }: OldMessage): Record<string, unknown> {
-  return { at: atMs, author, number, rtf, text };
+  return { atMs, author, number, rtf, text };
 }
 
 /** The same value; written, its keys come in their order. */

@@ -90,7 +90,7 @@ test("a removed message is gone from the store, keeps its number, and its text s
       4,
       {
         reason: why.reason,
-        old: { at: said?.at, author: bob.uri, number: 2, rtf: "{the secret}", text: "the secret" },
+        old: { atMs: said?.at, author: bob.uri, number: 2, rtf: "{the secret}", text: "the secret" },
       },
     ],
   );
@@ -187,7 +187,7 @@ test("a room is cleared before a moment or wholly, in steps that others get in b
   const cleared = (await recorded(room)).filter(({ kind }) => kind === "ROOM_CLEARED");
   const old = cleared.flatMap(({ detail }) => detail.old as { number: number; text: string }[]);
   assert.deepEqual(
-    [old.length, old[0]?.text, old.at(-1)?.text, cleared.at(-1)?.detail.before],
+    [old.length, old[0]?.text, old.at(-1)?.text, cleared.at(-1)?.detail.beforeMs],
     [1_800, "first", "old 1801", beforeMs],
   );
   const [left] = await one.database.rows<{ n: number }>(
