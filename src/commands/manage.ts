@@ -10,6 +10,7 @@ import {
   roles,
 } from "./manage-lists.ts";
 import { changeRoom, createRoom, deleteRoom, showRoom } from "./manage-rooms.ts";
+import { moderate } from "./moderate.ts";
 
 /** Room management, as the protocol's table has it. Who may do what is decided inside, by `src/management`. */
 export const MANAGEMENT_COMMANDS = {
@@ -33,4 +34,5 @@ export const MANAGEMENT_COMMANDS = {
     handler: (_command: unknown, context: Context) => addIns(context),
   },
   [managementCommands.principals]: { needs: "enabled user", handler: principals },
+  [managementCommands.moderate]: { needs: "enabled user", handler: moderate },
 } as const;

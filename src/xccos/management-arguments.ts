@@ -1,5 +1,6 @@
 import { countOf, type InvalidCommand, invalid, MAX_CRITERIA_LENGTH, roomOfChanib } from "./arguments.ts";
 import { childNamed, childrenNamed, isTrue } from "./element.ts";
+import { decodeModeration, type WireModeration } from "./moderation-arguments.ts";
 import { attributeNames, infoIds, managementCommands, managementNames, propIds } from "./names.ts";
 import { type CategoryRef, parseCategoryUri, type RoomRef } from "./uri.ts";
 import type { XmlElement } from "./xml.ts";
@@ -50,6 +51,7 @@ export type ManagementCommand =
       readonly role: WireRole | undefined;
       readonly maxResults: number | undefined;
     }
+  | WireModeration
   | { readonly kind: Name["creatable"] }
   | { readonly kind: Name["categories"] }
   | { readonly kind: Name["addIns"] }
@@ -101,7 +103,7 @@ export function decodeManagement(
   }
 }
 
-function decode(name: string, data: XmlElement | undefined): ManagementCommand | undefined {
+function decode(name: string, data: XmlElement | undefined): ManagementCommand | InvalidCommand | undefined {
   const {
     createRoom,
     changeRoom,
@@ -114,6 +116,7 @@ function decode(name: string, data: XmlElement | undefined): ManagementCommand |
     categories,
     addIns,
     principals,
+    moderate,
   } = managementCommands;
   switch (name) {
     case createRoom:
@@ -139,6 +142,8 @@ function decode(name: string, data: XmlElement | undefined): ManagementCommand |
       return { kind: name };
     case principals:
       return principalQuery(data);
+    case moderate:
+      return decodeModeration(data);
     default:
       return undefined;
   }

@@ -1,6 +1,6 @@
 import { chanib, uib, type WireRoom } from "./blocks.ts";
 import type { WireRole } from "./management-arguments.ts";
-import { managementNames } from "./names.ts";
+import { managementNames, moderationNames } from "./names.ts";
 import { element } from "./xml-writer.ts";
 
 /** Somebody in a list, or who could be. */
@@ -74,4 +74,9 @@ export function principalData(principals: readonly WirePrincipal[], more: boolea
     element(managementNames.principalQuery, { [managementNames.more]: more }) +
     principals.map(principal).join("")
   );
+}
+
+/** In the reply to `cmd:msgmodify`: how many messages there were to remove or replace. */
+export function moderationData(messages: number): string {
+  return element(moderationNames.moderation, { [moderationNames.count]: messages });
 }

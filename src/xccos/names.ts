@@ -30,6 +30,7 @@ export const managementCommands = {
   categories: "getnodes", // uncertain
   addIns: "getsiops", // uncertain
   principals: "usrsrch", // uncertain
+  moderate: "msgmodify", // uncertain
 } as const;
 
 /** Elements and attributes of room management. Confidence: uncertain, where nothing else is said. */
@@ -84,8 +85,13 @@ export const noticeNames = {
   filterMatch: "feed", // uncertain; a message that a filter of the receiver fits
 } as const;
 
-/** Elements and attributes of `ntc:msgmodify`; replaced messages stand there as in a history. Confidence: uncertain. */
+/** Elements and attributes of `cmd:msgmodify` and `ntc:msgmodify`; replaced messages stand there as in a history. Confidence: uncertain. */
 export const moderationNames = {
+  /** In a command: what to do with the `msg` in it, which have a `chatId`, and why; in its reply to how many it was done. */
+  moderation: "moderation",
+  change: "change",
+  reason: "reason",
+  count: "cnt",
   /** Messages that are gone, by their numbers, both included. */
   removed: "removed",
   from: "from",

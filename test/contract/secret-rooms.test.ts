@@ -72,6 +72,10 @@ const COMMANDS: readonly (readonly [name: string, data: (uri: string) => string]
   ["chanmodify", (uri) => roomBlock(uri, { parent: category })],
   ["chanmodify", (uri) => roomBlock(uri, {}, list("MEMBER", "ADD", ["sip:outsider@example.com"]))],
   ["chandelete", (uri) => roomBlock(uri)],
+  [
+    "msgmodify",
+    (uri) => `${roomBlock(uri)}<moderation change="REMOVE" reason="r"><msg chatId="1"/></moderation>`,
+  ],
 ];
 
 for (const [name, data] of COMMANDS) {

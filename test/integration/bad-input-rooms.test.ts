@@ -183,6 +183,16 @@ test("SQL in every field a client writes is text or refused, and changes nothing
     ["__proto__", "", 501],
     ["constructor", "", 501],
     ["chandelete", "", 400],
+    [
+      "msgmodify",
+      `<chanib uri="${lab.room(MARKUP)}"/><moderation change="${text}"><msg chatId="1"/></moderation>`,
+      400,
+    ],
+    [
+      "msgmodify",
+      `<chanib uri="${lab.room(MARKUP)}"/><moderation change="REMOVE"><msg chatId="${text}"/></moderation>`,
+      400,
+    ],
     ["chandelete", `<chanib uri="${text}" version="${text}"/>`, 400],
     ["chansrch", `<qib criteria="" member="${text}" manager="${text}" addin="${text}"/>`, 200],
     ["chansrch", `<qib criteria="" category="${text}"/>`, 400],

@@ -212,6 +212,7 @@ test("every command of the protocol is answered, whether it is served or not", a
     chancreate: '<chanib name="Line 4" parent="ma-cat://example.com/396a"/>',
     chanmodify: `<chanib uri="${room}" name="Renamed"/>`,
     chandelete: `<chanib uri="${room}"/>`,
+    msgmodify: `<chanib uri="${room}"/><moderation change="REMOVE" reason="r"><msg chatId="1"/></moderation>`,
     getchan: `<chanib uri="${room}"/>`,
     getroles: `<chanib uri="${room}"/>`,
     getperms: `<chanib uri="${room}"/>`,

@@ -108,6 +108,35 @@ test("what an author said is replaced, by Lync's text unless another is given, a
   assert.deepEqual(await shown(alice, uri), ["hello", LYNC_TEXT]);
 });
 
+test("a manager moderates by XCCOS without being in the room, a member does not", async () => {
+  const uri = await lab.addRoom({ name: "Looked after", members: ["alice", "bob"], managers: ["carol"] });
+  const alice = await signedInOn(lab, "n1", "alice", uri);
+  const bob = await signedInOn(lab, "n2", "bob", uri);
+  for (const text of ["one", "two"]) assert.equal(await alice.post(uri, text), 200);
+  await bob.waitForMessage(({ text }) => text === "two", LAB_TIMEOUT_MS);
+  const carol = await lab.signedIn("carol");
+  const ask = (endpoint: XccosEndpoint, attributes: string, inner: string) =>
+    endpoint.command("msgmodify", `<chanib uri="${uri}"/><moderation ${attributes}>${inner}</moderation>`);
+  const first = '<msg chatId="1"/>';
+  assert.equal((await ask(bob, 'change="REMOVE" reason="mine"', first)).code, 403);
+  assert.equal((await ask(carol, 'change="REMOVE"', first)).code, 400, "no reason");
+  assert.deepEqual(await shown(bob, uri), ["one", "two"]);
+  const reply = await ask(carol, 'change="REPLACE" reason="tone"', `${first}<chat>1 &amp; only</chat>`);
+  assert.deepEqual([reply.code, reply.data.children[0]?.attributes], [200, { cnt: "1" }]);
+  for (const endpoint of [alice, bob])
+    assert.deepEqual(await told(endpoint, uri), {
+      removed: [],
+      replaced: [`1 ${lab.address("alice")} 1 & only`],
+    });
+  assert.equal(
+    (await ask(carol, 'change="REMOVE" reason="x"', '<msg chatId="2"/><msg chatId="3"/>')).code,
+    200,
+  );
+  assert.deepEqual(await shown(bob, uri), ["1 & only"]);
+  const event = (await lab.administered("Looked after")).at(-1);
+  assert.deepEqual([event?.kind, event?.actor], ["MESSAGE_REMOVED", lab.address("carol")]);
+});
+
 test("a room is cleared at the command line, participants are told up to where, and it goes on", async () => {
   const uri = await lab.addRoom({ name: "Old", members: ["alice", "bob"] });
   const alice = await signedInOn(lab, "n1", "alice", uri);

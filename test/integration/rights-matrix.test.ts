@@ -243,6 +243,15 @@ const ATTEMPTS: readonly {
     attempt: (client, uri) => modify({ parent: there })(client, uri),
   },
   {
+    command: "msgmodify",
+    what: "moderate",
+    rights: "MANAGE",
+    attempt: send(
+      "msgmodify",
+      (uri) => `${room(uri)}<moderation change="REMOVE" reason="r"><msg chatId="4000"/></moderation>`,
+    ),
+  },
+  {
     command: "chandelete",
     what: "delete",
     rights: "ADMINISTER",

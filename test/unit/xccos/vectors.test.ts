@@ -55,6 +55,7 @@ const primitiveEncoders: Readonly<Record<string, Encoder>> = {
   encodeRoomModifiedNotice: notices.encodeRoomModifiedNotice,
   encodePermissionNotice: notices.encodePermissionNotice,
   encodeKickNotice: notices.encodeKickNotice,
+  encodeMessagesModifiedNotice: notices.encodeMessagesModifiedNotice,
 };
 
 function encode(name: string, args: unknown): string {
