@@ -211,10 +211,10 @@ export class Fanout {
     this.advance(known, number, grpchat);
   }
 
-  private advance(known: Known, number: number, grpchat: string | undefined): void {
+  private advance(known: Known, number: number, grpchat: string | undefined, stored = false): void {
     const { channel, room } = known;
     const before = channel.delivered;
-    for (const leaving of channel.offer(number, grpchat)) {
+    for (const leaving of channel.offer(number, grpchat, stored)) {
       this.ports.onMessage?.(room.id, leaving.grpchat);
       this.send(channel.sessions, room.id, leaving.number, leaving.grpchat);
     }
@@ -260,8 +260,8 @@ export class Fanout {
         await this.ports.review(roomId);
       const known = this.channels.get(roomId);
       if (!known) return;
-      for (const number of removed) this.advance(known, number, undefined);
-      for (const message of messages) this.offer(roomId, message.number, encode(known.room, message));
+      for (const number of removed) this.advance(known, number, undefined, true);
+      for (const message of messages) this.advance(known, message.number, encode(known.room, message), true);
     }
   }
 }

@@ -21,13 +21,13 @@ export class RoomChannel {
 
   /**
    * Takes one encoded message; undefined for one that was removed, whose number is passed over in its turn.
+   * @param stored as the store has it now: in place of a copy that waits, and no late copy takes it away again
    * @returns what may leave now, in order; empty when it is a repeat or a number before it is missing.
    */
-  offer(number: number, grpchat: string | undefined): { number: number; grpchat: string }[] {
+  offer(number: number, grpchat: string | undefined, stored = false): { number: number; grpchat: string }[] {
     if (number <= this.delivered) return [];
     if (number > this.delivered + 1) {
-      // A second one is the first, or what the store has in its place now.
-      if (this.held.size < MAX_HELD || this.held.has(number)) this.held.set(number, grpchat);
+      if (this.held.has(number) ? stored : this.held.size < MAX_HELD) this.held.set(number, grpchat);
       return [];
     }
     const leaving: { number: number; grpchat: string }[] = [];
