@@ -88,9 +88,5 @@ export function administrationBy(
     addDomainPrincipal: (domain: string): Promise<number> => management.saveDomain(me, domain),
     addGroup: (uri: string, displayName: string): Promise<number> =>
       management.saveGroup(me, uri, displayName),
-    addToGroup: (group: string, users: readonly string[]): Promise<void> =>
-      management.changeGroup(me, group, { add: users }),
-    removeFromGroup: (group: string, user: string): Promise<void> =>
-      management.changeGroup(me, group, { remove: [user] }),
   };
 }

@@ -3,7 +3,6 @@ import type { Actor } from "./actor.ts";
 import { domainName, groupUri, principalUri, userUri } from "./addresses.ts";
 import type { GlobalPolicy, KnownPrincipal, ManagementUnit, PrincipalFields } from "./ports.ts";
 import type { Rights } from "./rights.ts";
-import { namedPrincipals } from "./role-changes.ts";
 
 export interface NewUser {
   /** `sip:alice@example.com`; stored in lower case. */
@@ -17,9 +16,6 @@ export interface NewUser {
   /** Of all rooms and categories. */
   readonly administrator?: boolean;
 }
-
-/** More at once are a matter of everybody's: looking at each would cost more than looking at all who are here. */
-const MANY = 500;
 
 /** Users, groups, domains, and who may take part at all. Repeating a call changes nothing. */
 export function peopleManagement(rights: Rights) {
@@ -94,34 +90,12 @@ export function peopleManagement(rights: Rights) {
       return store.change(actor, (unit) => insertOnce(unit, uri, "domain", uri));
     },
 
-    /** A group of the directory. @param uri such as `ma-grp:4711` @returns the principal's id */
+    /** A group; who is in it is said elsewhere. @param uri such as `ma-grp:4711` @returns the principal's id */
     async saveGroup(actor: Actor, uri: string, displayName: string): Promise<number> {
       rights.administrator(actor);
+      if (displayName.trim() === "" || [...displayName].length > 255)
+        throw new ChatError("BAD_REQUEST", { detail: "A group's name has 1 to 255 characters." });
       return store.change(actor, (unit) => insertOnce(unit, groupUri(uri), "group", displayName));
-    },
-
-    /** Users join a group and leave it. @throws {ChatError} PRINCIPAL_NOT_FOUND */
-    async changeGroup(
-      actor: Actor,
-      group: string,
-      change: { readonly add?: readonly string[]; readonly remove?: readonly string[] },
-    ): Promise<void> {
-      rights.administrator(actor);
-      const { add = [], remove = [] } = change;
-      await store.change(actor, async (unit) => {
-        const { id, uri } = await oneOfKind(unit, group, "group");
-        const users = await namedPrincipals(unit, [...add, ...remove]);
-        const idsOf = (uris: readonly string[]) =>
-          [...new Set(uris.map((one) => users.get(principalUri(one))?.id ?? 0))].filter((one) => one > 0);
-        await unit.affiliate(id, idsOf(add));
-        await unit.disaffiliate(id, idsOf(remove));
-        const addresses = (uris: readonly string[]) => [...new Set(uris.map(principalUri))].sort();
-        const [before, after] = [{ removed: addresses(remove) }, { added: addresses(add) }];
-        unit.record({ kind: "GROUP_CHANGED", subject: uri, before, after });
-        const concerned = idsOf([...add, ...remove]);
-        if (concerned.length > MANY) unit.changed({ kind: "everybody" });
-        else for (const userId of concerned) unit.changed({ kind: "user", id: userId });
-      });
     },
   };
 }

@@ -109,9 +109,6 @@ export interface ManagementUnit {
   deleteAddIn(id: number): Promise<void>;
   insertPrincipal(fields: PrincipalFields): Promise<number>;
   updatePrincipal(id: number, fields: Partial<PrincipalFields>): Promise<void>;
-  /** Users in a group and out of it. */
-  affiliate(groupId: number, userIds: readonly number[]): Promise<void>;
-  disaffiliate(groupId: number, userIds: readonly number[]): Promise<void>;
   setGlobalPolicy(policy: GlobalPolicy, value: boolean): Promise<void>;
 
   /** Those of these messages that are there, in their order, at most `MAX_MESSAGES_AT_ONCE`. */

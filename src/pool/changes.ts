@@ -80,6 +80,9 @@ export class Changes {
   }
 }
 
+/** Users first: a room is reviewed by what is known of those who are in it. */
 function distinct(rows: readonly { readonly changed: Changed }[]): Changed[] {
-  return [...new Map(rows.map(({ changed }) => [JSON.stringify(changed), changed])).values()];
+  const found = [...new Map(rows.map(({ changed }) => [JSON.stringify(changed), changed])).values()];
+  const isUser = ({ kind }: Changed) => kind === "user";
+  return [...found.filter(isUser), ...found.filter((changed) => !isUser(changed))];
 }

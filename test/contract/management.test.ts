@@ -299,7 +299,7 @@ test("administrators and creators: by own policy, by group, and by the global on
     () => one.management.setUserPolicy(plain, plain.user.uri, { administrator: true }),
     () => one.management.setGroupAdministers(plain, "ma-grp:roots", true),
     () => one.management.setGlobalPolicy(plain, "enable-persistent-chat", true),
-    () => one.management.changeGroup(plain, "ma-grp:roots", { add: [plain.user.uri] }),
+    () => one.management.saveGroup(plain, "ma-grp:mine", "Mine"),
   ])
     await assert.rejects(attempt, refusedWith("NOT_PERMITTED"));
 });

@@ -1,6 +1,7 @@
 import { administrationBy } from "../../management/administration.ts";
 import { openManagement } from "../../management/management.ts";
 import { bulkLoad } from "./administration-bulk.ts";
+import { groupAdministration } from "./administration-groups.ts";
 import { administrationView } from "./administration-view.ts";
 import type { Database } from "./database.ts";
 import { type ManagementStoreOptions, MysqlManagementStore } from "./management-store.ts";
@@ -31,6 +32,7 @@ export function openAdministration(
   const management = openManagement({ store, rooms: new MysqlRoomStore(database), servedDomain });
   return {
     ...administrationBy(management, (name) => store.findRoom(name), administrator),
+    ...groupAdministration(database, store, { kind: "administrator", name: administrator }),
     ...bulkLoad(database, servedDomain),
     ...administrationView(database),
   };

@@ -2,8 +2,8 @@ import { randomUUID } from "node:crypto";
 import type { AddIn } from "../../chat/add-in.ts";
 import type { ScopeWord } from "../../chat/principal.ts";
 import type { CategoryFields, ManagementUnit, PrincipalFields } from "../../management/ports.ts";
-import { ids, type Queries, type Value } from "./database.ts";
-import { inviteMembers, withdrawInvitations } from "./invitations.ts";
+import type { Queries, Value } from "./database.ts";
+import { inviteMembers } from "./invitations.ts";
 import type { Afterwards } from "./management-afterwards.ts";
 import { chunks, readCategories, readList, readPrincipals, readScopes } from "./management-rows.ts";
 import { domainOf } from "./user-store.ts";
@@ -127,13 +127,7 @@ export function addInPart(queries: Queries): AddInPart {
 
 type PeoplePart = Pick<
   ManagementUnit,
-  | "principals"
-  | "globalPolicy"
-  | "insertPrincipal"
-  | "updatePrincipal"
-  | "affiliate"
-  | "disaffiliate"
-  | "setGlobalPolicy"
+  "principals" | "globalPolicy" | "insertPrincipal" | "updatePrincipal" | "setGlobalPolicy"
 >;
 
 /** The people's part of a transaction. */
@@ -169,25 +163,6 @@ export function peoplePart(queries: Queries, afterwards: Afterwards): PeoplePart
       if (columns.length === 0) return;
       const sets = columns.map((column) => `${column} = ?`).join(", ");
       await queries.change(`UPDATE principal SET ${sets} WHERE id = ?`, [...values, id]);
-    },
-
-    async affiliate(groupId, userIds) {
-      for (const chunk of chunks(userIds))
-        await queries.change(
-          "INSERT INTO affiliation (user_id, group_id) VALUES ? ON DUPLICATE KEY UPDATE user_id = affiliation.user_id",
-          [chunk.map((userId) => [userId, groupId])],
-        );
-      if (userIds.length > 0)
-        afterwards((database) => inviteMembers(database, { users: userIds }, [groupId]));
-    },
-
-    async disaffiliate(groupId, userIds) {
-      for (const chunk of chunks(userIds))
-        await queries.change("DELETE FROM affiliation WHERE group_id = ? AND user_id IN (?)", [
-          groupId,
-          ids(chunk),
-        ]);
-      if (userIds.length > 0) afterwards((database) => withdrawInvitations(database, { users: userIds }));
     },
 
     async setGlobalPolicy(policy, value) {

@@ -27,6 +27,7 @@ import { addInPart, categoryPart, peoplePart } from "./management-others.ts";
 import { ManagementRecords, type RecordsContext, sessionDigest } from "./management-records.ts";
 import { roomPart } from "./management-rooms.ts";
 import { CONTAINS, CONTAINS_OR_HOLDS_DOMAIN, findRoom, readCategories, readList } from "./management-rows.ts";
+import { lockMemberships } from "./membership-rows.ts";
 import { readCategoryAccess } from "./room-access.ts";
 
 export interface ManagementStoreOptions {
@@ -45,6 +46,30 @@ const MAX_WAITING = 100;
 
 /** What is done once the change is committed, in steps of its own. */
 type Later = (database: Database) => Promise<void>;
+
+interface Done<Result> {
+  readonly result: Result;
+  /** Ids of the recorded events. */
+  readonly events: readonly string[];
+  readonly told: boolean;
+  readonly left: readonly Later[];
+}
+
+/** The end of a transaction that changes memberships. */
+export interface Concluding {
+  readonly queries: Queries;
+  readonly unit: Pick<ManagementUnit, "record" | "changed">;
+  readonly afterwards: Afterwards;
+}
+
+/** Undoes a transaction that was only to be tried. */
+class Undone extends Error {
+  readonly result: unknown;
+  constructor(result: unknown) {
+    super("a trial is undone");
+    this.result = result;
+  }
+}
 
 /** One administrator at a time in the whole pool: each transaction holds the counter of changes from its beginning to its end. */
 export class MysqlManagementStore implements ManagementStore, ChangeStore {
@@ -80,33 +105,74 @@ export class MysqlManagementStore implements ManagementStore, ChangeStore {
     this.#waiting -= 1;
   }
 
-  async #commit<Result>(
+  /**
+   * As `change`, for what takes its time: `prepare` runs in the same transaction before it, while rooms may be administered, but
+   * memberships may not. With `undo` nothing of it stays.
+   */
+  async changeMemberships<Prepared, Result>(
+    actor: Actor,
+    prepare: (queries: Queries) => Promise<Prepared>,
+    conclude: (concluding: Concluding, prepared: Prepared) => Promise<Result>,
+    undo = false,
+  ): Promise<Result> {
+    try {
+      const { result, left } = await this.#inOne(async (queries) => {
+        await lockMemberships(queries);
+        const prepared = await prepare(queries);
+        const done = await this.#changing(queries, actor, (unit, afterwards) =>
+          conclude({ queries, unit, afterwards }, prepared),
+        );
+        if (undo) throw new Undone(done.result);
+        return done;
+      });
+      for (const later of left) await later(this.#database);
+      return result;
+    } catch (error) {
+      if (error instanceof Undone) return error.result as Result; // what `conclude` gave above
+      throw error;
+    }
+  }
+
+  #commit<Result>(
     actor: Actor,
     work: (unit: ManagementUnit) => Promise<Result>,
   ): Promise<{ result: Result; left: readonly Later[] }> {
-    const { result, events, told, left } = await this.#database.transaction(async (queries) => {
-      const version = await beginChange(queries);
-      const records = new ManagementRecords(this.#records);
-      const changed = new Map<string, Changed>();
-      const left: Later[] = [];
-      const afterwards: Afterwards = (later) => void left.push(later);
-      const by = eventActor(actor);
-      const session = actor.kind === "user" ? sessionDigest(actor.token) : "";
-      const done = await work({
-        ...roomPart(queries, records, this.#options.nowMs, afterwards),
-        ...categoryPart(queries),
-        ...addInPart(queries),
-        ...peoplePart(queries, afterwards),
-        ...messagePart(queries, version),
-        record: (fact, room = NO_ROOM) => records.add({ by, session, room, fact }),
-        changed: (what) => changed.set(JSON.stringify(what), what),
-      });
-      await logChanges(queries, version, [...changed.values()], this.#options.nowMs());
-      return { result: done, events: await records.write(queries), told: changed.size > 0, left };
-    });
+    return this.#inOne((queries) => this.#changing(queries, actor, work));
+  }
+
+  async #inOne<Result>(
+    work: (queries: Queries) => Promise<Done<Result>>,
+  ): Promise<{ result: Result; left: readonly Later[] }> {
+    const { result, events, told, left } = await this.#database.transaction(work);
     if (events.length > 0) this.#options.waker?.announce(events);
     if (told) this.#options.onChanged?.();
     return { result, left };
+  }
+
+  async #changing<Result>(
+    queries: Queries,
+    actor: Actor,
+    work: (unit: ManagementUnit, afterwards: Afterwards) => Promise<Result>,
+  ): Promise<Done<Result>> {
+    const version = await beginChange(queries);
+    const records = new ManagementRecords(this.#records);
+    const changed = new Map<string, Changed>();
+    const left: Later[] = [];
+    const afterwards: Afterwards = (later) => void left.push(later);
+    const by = eventActor(actor);
+    const session = actor.kind === "user" ? sessionDigest(actor.token) : "";
+    const unit: ManagementUnit = {
+      ...roomPart(queries, records, this.#options.nowMs, afterwards),
+      ...categoryPart(queries),
+      ...addInPart(queries),
+      ...peoplePart(queries, afterwards),
+      ...messagePart(queries, version),
+      record: (fact, room = NO_ROOM) => records.add({ by, session, room, fact }),
+      changed: (what) => changed.set(JSON.stringify(what), what),
+    };
+    const result = await work(unit, afterwards);
+    await logChanges(queries, version, [...changed.values()], this.#options.nowMs());
+    return { result, events: await records.write(queries), told: changed.size > 0, left };
   }
 
   findRoom(name: RoomName): Promise<Room | "several" | undefined> {

@@ -1,12 +1,13 @@
 import type { Access, Bindings } from "../../chat/role.ts";
 import type { Room } from "../../chat/room.ts";
 import type { RoomQuery } from "../../chat/room-query.ts";
-import type { User } from "../../chat/user.ts";
+import type { Aor, User } from "../../chat/user.ts";
 import type { RoomStore } from "../../ports.ts";
 import { type Database, ids, limit, type Value } from "./database.ts";
 import { categoriesAround, readAccess, readBindings } from "./room-access.ts";
 import { ROOM_COLUMNS, ROOM_JOINS, ROOM_TABLES, type RoomRow, roomOf } from "./room-rows.ts";
 import { searchRooms } from "./room-search.ts";
+import { principalsNow } from "./user-store.ts";
 
 /** A GUID as rooms have it; anything else finds nothing and is not asked for. */
 const GUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
@@ -14,6 +15,7 @@ const GUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 const BATCH = 256;
 /** Stands in for a room that is not there; no id is 0. */
 const NO_ROOM = { id: 0, categoryId: 0 };
+const NOBODY = { id: 0, uri: "" as Aor }; // nobody's address
 
 interface Asked {
   readonly domain: string;
@@ -52,8 +54,10 @@ export class MysqlRoomStore implements RoomStore {
 
   async access(rooms: readonly Room[], user: User): Promise<Access[]> {
     const found: Access[] = [];
+    if (rooms.length === 0) return found;
+    const now = await this.#asNow(user);
     for (let from = 0; from < rooms.length; from += BATCH)
-      found.push(...(await readAccess(this.#database, rooms.slice(from, from + BATCH), user)));
+      found.push(...(await readAccess(this.#database, rooms.slice(from, from + BATCH), now)));
     return found;
   }
 
@@ -62,15 +66,16 @@ export class MysqlRoomStore implements RoomStore {
   }
 
   async search(query: RoomQuery, user: User, atMost: number): Promise<Room[]> {
-    return searchRooms(this.#database, query, user, atMost);
+    return searchRooms(this.#database, query, await this.#asNow(user), atMost);
   }
 
   async associations(role: "member" | "manager", user: User, atMost: number): Promise<Room[]> {
-    const inScope = await categoriesAround(this.#database, user.principalIds);
+    const { principalIds } = await this.#asNow(user);
+    const inScope = await categoriesAround(this.#database, principalIds);
     const rows = await this.#database.rows<RoomRow>(
       `SELECT DISTINCT ${ROOM_COLUMNS} FROM room_role rr JOIN room r ON r.id = rr.room_id ${ROOM_JOINS} ` +
         `WHERE rr.principal_id IN (?) AND rr.role = ? AND r.disabled = 0 AND r.category_id IN (?) ORDER BY name, id ${limit(atMost)}`,
-      [ids(user.principalIds), role, ids(inScope)],
+      [ids(principalIds), role, ids(inScope)],
     );
     return rows.map(roomOf);
   }
@@ -87,6 +92,11 @@ export class MysqlRoomStore implements RoomStore {
     return found;
   }
 
+  /** A session may not have heard yet that the user is in other groups. */
+  async #asNow(user: User): Promise<User> {
+    return { ...user, principalIds: await principalsNow(this.#database, user) };
+  }
+
   async #askNext(): Promise<void> {
     this.#asking += 1;
     while (this.#asked.length > 0) {
@@ -97,7 +107,10 @@ export class MysqlRoomStore implements RoomStore {
           rooms.find((room) => room.guid === guid && room.domain === domain),
         );
         // A secret room is asked for its roles next; a room that is not there must not be told apart by costing less.
-        if (found.includes(undefined)) await readAccess(this.#database, [NO_ROOM]);
+        if (found.includes(undefined)) {
+          await principalsNow(this.#database, NOBODY);
+          await readAccess(this.#database, [NO_ROOM]);
+        }
         for (const [index, { resolve }] of asked.entries()) resolve(found[index]);
       } catch (error) {
         for (const { reject } of asked) reject(error);

@@ -148,6 +148,19 @@ function isGloballyOn(rows: readonly PrincipalRow[], policy: GlobalPolicy): bool
   );
 }
 
+/** The user's own principal id and those of the groups and the domain that contain the user now; a session's may be of yesterday. */
+export async function principalsNow(
+  queries: Queries,
+  { id, uri }: Pick<User, "id" | "uri">,
+): Promise<number[]> {
+  const rows = await queries.rows<{ id: number }>(
+    "SELECT group_id AS id FROM affiliation WHERE user_id = ? " +
+      "UNION ALL SELECT id FROM principal WHERE uri = ? AND kind = 'domain'",
+    [id, domainOf(uri)],
+  );
+  return [id, ...rows.map((row) => row.id)];
+}
+
 /** Principals that contain this one, itself included: what scope and roles are looked up by. */
 export async function principalsAround(queries: Queries, uri: string): Promise<readonly number[]> {
   const rows = await readPrincipals(queries, "uri", [uri], [domainOf(uri)]);

@@ -1,0 +1,222 @@
+import { ChatError } from "../../chat/errors.ts";
+import type { Actor } from "../../management/actor.ts";
+import { principalUri } from "../../management/addresses.ts";
+import { type Consequences, concludeMemberships, deriveAffiliations } from "./affiliations.ts";
+import { type Database, limit, type Queries } from "./database.ts";
+import { type ImportLine, type ImportResult, importMemberships } from "./group-import.ts";
+import { recordMemberships } from "./group-records.ts";
+import { findGroup, type GroupName, type KnownGroup } from "./group-rows.ts";
+import type { MysqlManagementStore } from "./management-store.ts";
+import {
+  deleteMemberships,
+  insertMemberships,
+  type Membership,
+  type MembershipSource,
+  readByGroup,
+} from "./membership-rows.ts";
+
+interface Memberships {
+  readonly added: readonly Membership[];
+  readonly removed: readonly Membership[];
+}
+
+export interface GroupView {
+  readonly id: number;
+  readonly uri: string;
+  readonly displayName: string;
+  /** In the directory when it was read last. */
+  readonly dn: string | null;
+  /** Direct members, users and groups. */
+  readonly members: number;
+  /** Users in it, directly or not. */
+  readonly users: number;
+}
+
+export interface MemberView {
+  readonly uri: string;
+  readonly displayName: string;
+  readonly kind: "user" | "group";
+  /** Null: by way of another group. */
+  readonly sources: readonly MembershipSource[] | null;
+}
+
+/** Rows shown of one group. */
+const MOST_SHOWN = 20_000;
+
+/** Groups and who is in them by hand. What the directory says stays its own. @throws {ChatError} from each */
+export function groupAdministration(database: Database, store: MysqlManagementStore, me: Actor) {
+  const changeMembers = (
+    name: GroupName,
+    change: (queries: Queries, group: KnownGroup) => Promise<Memberships>,
+  ): Promise<Consequences> =>
+    store.changeMemberships(
+      me,
+      async (queries) => {
+        const group = await findGroup(queries, name);
+        const changed = await change(queries, group);
+        return { changed, derived: await deriveAffiliations(queries, [group.id]) };
+      },
+      async (concluding, { changed, derived }) => {
+        await recordMemberships(concluding, changed);
+        return concludeMemberships(concluding, derived);
+      },
+    );
+
+  return {
+    /** Users and groups join the group; who is in it stays. */
+    addToGroup: (group: GroupName, memberUris: readonly string[]): Promise<Consequences> =>
+      changeMembers(group, async (queries, { id }) => {
+        const wanted = await membershipsOf(queries, id, memberUris);
+        const added = await missingByHand(queries, id, wanted);
+        await insertMemberships(queries, "manual", added);
+        return { added, removed: [] };
+      }),
+
+    /** PRINCIPAL_NOT_FOUND when it is no member; BAD_REQUEST when only the directory says that it is one. */
+    removeFromGroup: (group: GroupName, memberUri: string): Promise<Consequences> =>
+      changeMembers(group, async (queries, { id, uri }) => {
+        const removed = await membershipsOf(queries, id, [memberUri]);
+        const [known] = removed;
+        const rows = await queries.rows<{ source: MembershipSource }>(
+          "SELECT source FROM membership WHERE group_id = ? AND member_kind = ? AND member_id = ?",
+          [id, known?.memberKind ?? "user", known?.memberId ?? 0],
+        );
+        if (rows.length === 0)
+          throw new ChatError("PRINCIPAL_NOT_FOUND", { detail: `${memberUri} is not in ${uri}.` });
+        if (!rows.some(({ source }) => source === "manual"))
+          throw new ChatError("BAD_REQUEST", {
+            detail: `${memberUri} is in ${uri} by the directory: take it out there, or it comes back.`,
+          });
+        await deleteMemberships(queries, "manual", removed);
+        return { added: [], removed };
+      }),
+
+    /** The group is gone, and out of every list that names it. BAD_REQUEST while the directory has it. */
+    removeGroup: (group: GroupName): Promise<Consequences> =>
+      store.changeMemberships(
+        me,
+        async (queries) => {
+          const { id, uri } = await findGroup(queries, group);
+          const [there] = await queries.rows("SELECT dn FROM directory_group WHERE group_id = ?", [id]);
+          if (there)
+            throw new ChatError("BAD_REQUEST", {
+              detail: `${uri} comes from the directory: remove it there, or leave it out by groups-filter.`,
+            });
+          const parents = await queries.rows<{ group_id: number }>(
+            "SELECT DISTINCT group_id FROM membership WHERE member_kind = 'group' AND member_id = ?",
+            [id],
+          );
+          await queries.change("DELETE FROM membership WHERE group_id = ?", [id]);
+          await queries.change("DELETE FROM membership WHERE member_kind = 'group' AND member_id = ?", [id]);
+          const changed = [id, ...parents.map(({ group_id }) => group_id)];
+          return { id, uri, derived: await deriveAffiliations(queries, changed) };
+        },
+        async (concluding, { id, uri, derived }) => {
+          const { queries, unit } = concluding;
+          unit.record({ kind: "GROUP_CHANGED", subject: uri, before: { removed: [uri] }, after: null });
+          // An empty group is named in lists too.
+          const followed = await concludeMemberships(concluding, {
+            ...derived,
+            groups: [...new Set([...derived.groups, id])],
+          });
+          await queries.change("DELETE FROM room_role WHERE principal_id = ?", [id]);
+          await queries.change("DELETE FROM category_scope WHERE principal_id = ?", [id]);
+          await queries.change("DELETE FROM principal WHERE id = ? AND kind = 'group'", [id]);
+          return followed;
+        },
+      ),
+
+    importMemberships: (
+      lines: readonly ImportLine[],
+      how: { readonly replace?: boolean; readonly dryRun?: boolean } = {},
+    ): Promise<ImportResult> => importMemberships(store, me, lines, how),
+
+    /** In the order of addresses. */
+    async listGroups(atMost: number, after = ""): Promise<GroupView[]> {
+      return readGroups(database, "p.uri > ?", [after], atMost);
+    },
+
+    /** With at most 20,000 of its direct members, and of the users who are in it by way of other groups. */
+    async inspectGroup(group: GroupName): Promise<{ group: GroupView; members: MemberView[] }> {
+      const { id } = await findGroup(database, group);
+      const [view] = await readGroups(database, "p.id = ?", [id], 1);
+      if (!view) throw new ChatError("PRINCIPAL_NOT_FOUND", { detail: `There is no group ${group}.` });
+      const columns = "p.uri, p.display_name AS displayName, p.kind";
+      const direct = await database.rows<Omit<MemberView, "sources"> & { sources: string }>(
+        `SELECT ${columns}, GROUP_CONCAT(m.source ORDER BY m.source) AS sources FROM membership m JOIN principal p ON p.id = m.member_id ` +
+          `WHERE m.group_id = ? GROUP BY p.id, p.uri, p.display_name, p.kind ORDER BY p.kind, p.uri ${limit(MOST_SHOWN)}`,
+        [id],
+      );
+      const indirect = await database.rows<Omit<MemberView, "sources">>(
+        `SELECT ${columns} FROM affiliation a JOIN principal p ON p.id = a.user_id WHERE a.group_id = ? AND NOT EXISTS ` +
+          "(SELECT 1 FROM membership m WHERE m.group_id = a.group_id AND m.member_kind = 'user' AND m.member_id = a.user_id) " +
+          `ORDER BY p.uri ${limit(MOST_SHOWN)}`,
+        [id],
+      );
+      const bySource = (sources: string) => sources.split(",") as MembershipSource[]; // the column's own words
+      return {
+        group: view,
+        members: [
+          ...direct.map(({ sources, ...member }) => ({ ...member, sources: bySource(sources) })),
+          ...indirect.map((member) => ({ ...member, sources: null })),
+        ],
+      };
+    },
+  };
+}
+
+/** @throws {ChatError} PRINCIPAL_NOT_FOUND, BAD_REQUEST for a domain and for the group itself */
+async function membershipsOf(
+  queries: Queries,
+  groupId: number,
+  uris: readonly string[],
+): Promise<Membership[]> {
+  type Row = { id: number; uri: string; kind: "user" | "group" | "domain" };
+  const wanted = new Map(uris.map((uri) => [principalUri(uri), uri] as const));
+  if (wanted.size === 0) return [];
+  const rows = await queries.rows<Row>("SELECT id, uri, kind FROM principal WHERE uri IN (?)", [
+    [...wanted.keys()],
+  ]);
+  const known = new Map(rows.map((row) => [row.uri, row]));
+  return [...wanted].map(([uri, given]) => {
+    const row = known.get(uri);
+    if (!row)
+      throw new ChatError("PRINCIPAL_NOT_FOUND", {
+        detail: `There is no user or group ${given}: add it first.`,
+      });
+    if (row.kind === "domain")
+      throw new ChatError("BAD_REQUEST", { detail: `${given} is a domain: users and groups are in groups.` });
+    if (row.id === groupId) throw new ChatError("BAD_REQUEST", { detail: `${given} cannot be in itself.` });
+    return { groupId, memberKind: row.kind, memberId: row.id };
+  });
+}
+
+/** Those that are not there by hand already. */
+async function missingByHand(
+  queries: Queries,
+  groupId: number,
+  wanted: readonly Membership[],
+): Promise<Membership[]> {
+  const missing: Membership[] = [];
+  for (const kind of ["user", "group"] as const) {
+    const had = (await readByGroup(queries, "manual", kind, [groupId])).get(groupId);
+    missing.push(...wanted.filter(({ memberKind, memberId }) => memberKind === kind && !had?.has(memberId)));
+  }
+  return missing;
+}
+
+async function readGroups(
+  queries: Queries,
+  where: "p.uri > ?" | "p.id = ?",
+  values: (string | number)[],
+  atMost: number,
+): Promise<GroupView[]> {
+  const rows = await queries.rows<Omit<GroupView, "members" | "users"> & { members: number; users: number }>(
+    "SELECT p.id, p.uri, p.display_name AS displayName, d.dn, " +
+      "(SELECT COUNT(DISTINCT m.member_kind, m.member_id) FROM membership m WHERE m.group_id = p.id) AS members, " +
+      "(SELECT COUNT(*) FROM affiliation a WHERE a.group_id = p.id) AS users " +
+      `FROM principal p LEFT JOIN directory_group d ON d.group_id = p.id WHERE p.kind = 'group' AND ${where} ORDER BY p.uri ${limit(atMost)}`,
+    values,
+  );
+  return rows.map((row) => ({ ...row, members: Number(row.members), users: Number(row.users) }));
+}

@@ -1,0 +1,269 @@
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { ChatError, type ChatErrorCode } from "../../src/chat/errors.ts";
+import type { Aor, User } from "../../src/chat/user.ts";
+import type { Stores } from "../../src/store/mysql/stores.ts";
+import { type MysqlLab, newUser, startMysqlLab } from "../support/mysql.ts";
+
+let lab: MysqlLab;
+let stores: Stores;
+let admin: Stores["administration"];
+
+before(async () => {
+  lab = await startMysqlLab();
+  stores = await lab.open();
+  admin = stores.administration;
+  await admin.addCategory({ name: "Everything", allowed: ["example.com"] });
+});
+after(() => lab.stop());
+
+let made = 0;
+
+async function newGroups(count: number): Promise<string[]> {
+  const uris = Array.from({ length: count }, () => `ma-grp:test-${++made}`);
+  for (const uri of uris) await admin.addGroup(uri, `Group ${uri}`);
+  return uris;
+}
+
+async function newRoom(role?: { group: string }): Promise<number> {
+  const room = await admin.addRoom({ name: `Room ${++made}`, category: "Everything" });
+  if (role) await admin.addRole(room.id, role.group, "member");
+  return room.id;
+}
+
+/** Groups that the user stands for, as a session that begins now has them. */
+async function groupsOf(user: User): Promise<string[]> {
+  const now = await stores.users.find(user.uri);
+  const groups = await admin.listGroups(1_000);
+  return groups.filter(({ id }) => now?.principalIds.includes(id)).map(({ uri }) => uri);
+}
+
+async function versions(...roomIds: number[]): Promise<number[]> {
+  const rooms = new Map((await stores.rooms.byIds(roomIds)).map((room) => [room.id, room.accessVersion]));
+  return roomIds.map((id) => rooms.get(id) ?? 0);
+}
+
+const isMember = async (roomId: number, user: User) => {
+  const rooms = await stores.rooms.byIds([roomId]);
+  return (await stores.rooms.access(rooms, user))[0]?.member;
+};
+
+const refused = (code: ChatErrorCode, words: RegExp) => (error: unknown) =>
+  error instanceof ChatError && error.code === code && words.test(error.message);
+
+test("a user stands for the groups around his, three deep, and for none of them once he is out of the innermost", async () => {
+  const [outer = "", middle = "", inner = ""] = await newGroups(3);
+  const user = await newUser(stores, "nested");
+  await admin.addToGroup(outer, [middle]);
+  await admin.addToGroup(middle, [inner]);
+  const { gained, lost, groups } = await admin.addToGroup(inner, [user.uri.toUpperCase()]);
+  assert.deepEqual([gained, lost, groups.length], [3, 0, 3]);
+  assert.deepEqual(await groupsOf(user), [outer, middle, inner].sort());
+  await admin.removeFromGroup(inner, user.uri);
+  assert.deepEqual(await groupsOf(user), []);
+});
+
+test("who is in a group by two ways stays in it while one is left", async () => {
+  const [outer = "", left = "", right = ""] = await newGroups(3);
+  const user = await newUser(stores, "both-ways");
+  await admin.addToGroup(outer, [left, right]);
+  await admin.addToGroup(left, [user.uri]);
+  await admin.addToGroup(right, [user.uri]);
+  await admin.removeFromGroup(outer, left);
+  assert.deepEqual(await groupsOf(user), [outer, left, right].sort());
+  await admin.removeFromGroup(right, user.uri);
+  assert.deepEqual(await groupsOf(user), [left]);
+});
+
+test("groups in a circle hold the same users; when the circle is opened each has its own again", async () => {
+  const [a = "", b = "", c = ""] = await newGroups(3);
+  await admin.addToGroup(a, [b]);
+  await admin.addToGroup(b, [c]);
+  await admin.addToGroup(c, [a]);
+  const [first, second] = [await newUser(stores, "circle-1"), await newUser(stores, "circle-2")];
+  await admin.addToGroup(a, [first.uri]);
+  await admin.addToGroup(c, [second.uri]);
+  for (const user of [first, second]) assert.deepEqual(await groupsOf(user), [a, b, c].sort());
+  await admin.removeFromGroup(c, a);
+  assert.deepEqual(await groupsOf(first), [a]);
+  assert.deepEqual(await groupsOf(second), [a, b, c].sort());
+  await assert.rejects(admin.addToGroup(a, [a]), refused("BAD_REQUEST", /in itself/));
+});
+
+test("the access version rises in the rooms whose lists name one of the groups around, and in no other", async () => {
+  const [outer = "", inner = "", aside = ""] = await newGroups(3);
+  await admin.addToGroup(outer, [inner]);
+  const named = await newRoom({ group: outer });
+  const both = await newRoom({ group: inner });
+  const other = await newRoom({ group: aside });
+  const plain = await newRoom();
+  await admin.addCategory({ name: "Scoped", allowed: [outer] });
+  const scoped = await admin.addRoom({ name: "Scoped room", category: "Scoped" });
+  const rooms = [named, both, other, plain, scoped.id];
+  const user = await newUser(stores, "versions");
+  const raised = async (change: () => Promise<{ readonly rooms: readonly number[] }>) => {
+    const earlier = await versions(...rooms);
+    const told = await change();
+    const later = await versions(...rooms);
+    const risen = rooms.filter((_, at) => later[at] !== earlier[at]);
+    assert.deepEqual([...told.rooms].sort(), [...risen].sort(), "what is told is what was done");
+    return risen;
+  };
+  assert.deepEqual(await raised(() => admin.addToGroup(inner, [user.uri])), [named, both, scoped.id]);
+  assert.deepEqual(await raised(() => admin.addToGroup(inner, [user.uri])), [], "nothing changed");
+  assert.deepEqual(await raised(() => admin.addToGroup(outer, [user.uri])), [], "he was in it already");
+  assert.deepEqual(await raised(() => admin.removeFromGroup(inner, user.uri)), [both]);
+  assert.deepEqual(await raised(() => admin.removeGroup(outer)), [named, scoped.id]);
+});
+
+test("a right by a group is gone at the next look, even to who is looked up as he was before", async () => {
+  const [group = ""] = await newGroups(1);
+  const room = await newRoom({ group });
+  const before = await newUser(stores, "stale");
+  await admin.addToGroup(group, [before.uri]);
+  assert.equal(await isMember(room, before), true, "gained, though he signed in earlier");
+  const signedIn = await stores.users.find(before.uri);
+  assert.ok(signedIn);
+  assert.deepEqual(
+    (await stores.rooms.associations("member", signedIn, 10)).map(({ id }) => id),
+    [room],
+  );
+  await admin.removeFromGroup(group, before.uri);
+  assert.equal(await isMember(room, signedIn), false);
+  assert.deepEqual(await stores.rooms.associations("member", signedIn, 10), []);
+});
+
+test("a group that is removed is out of every list and every group; the directory's can only go there", async () => {
+  const [outer = "", group = ""] = await newGroups(2);
+  const user = await newUser(stores, "orphan");
+  await admin.addToGroup(outer, [group]);
+  await admin.addToGroup(group, [user.uri]);
+  const room = await newRoom({ group });
+  await admin.removeGroup(group);
+  assert.deepEqual((await admin.inspectRoom(room)).roles, []);
+  assert.deepEqual(await groupsOf(user), []);
+  assert.deepEqual((await admin.inspectGroup(outer)).members, []);
+  await assert.rejects(admin.inspectGroup(group), refused("PRINCIPAL_NOT_FOUND", /no group/));
+  const { id } = (await admin.inspectGroup(outer)).group;
+  await stores.database.change("INSERT INTO directory_group (group_id, dn) VALUES (?, 'cn=outer')", [id]);
+  await assert.rejects(admin.removeGroup(outer), refused("BAD_REQUEST", /comes from the directory/));
+});
+
+test("who comes into a group around which a room invites is invited, and no longer when the group is gone", async () => {
+  const [outer = "", inner = ""] = await newGroups(2);
+  await admin.addToGroup(outer, [inner]);
+  await admin.addCategory({ name: "Inviting", allowed: ["example.com", outer], invitations: true });
+  const room = await admin.addRoom({ name: "Inviting room", category: "Inviting" });
+  await admin.addRole(room.id, outer, "member");
+  const user = await newUser(stores, "invited");
+  const invited = async () =>
+    (await stores.database.rows("SELECT room_id FROM invitation WHERE user_id = ?", [user.id])).length;
+  assert.equal(await invited(), 0);
+  await admin.addToGroup(inner, [user.uri]);
+  assert.equal(await invited(), 1);
+  await admin.removeGroup(outer);
+  assert.equal(await invited(), 0);
+});
+
+test("nodes are told whom and what to look at, or everybody when that is many", async () => {
+  const [group = ""] = await newGroups(1);
+  const room = await newRoom({ group });
+  const user = await newUser(stores, "told");
+  const since = async (version: number) =>
+    (await stores.changes.since(version, 2_000)).map(({ changed }) => changed);
+  const before = await stores.changes.latest();
+  await admin.addToGroup(group, [user.uri]);
+  assert.deepEqual(await since(before), [
+    { kind: "room", id: room },
+    { kind: "user", id: user.id },
+  ]);
+  const crowd = Array.from({ length: 600 }, (_, n) => ({ uri: `sip:crowd${n}@example.com` }));
+  await admin.addUsers(crowd);
+  const then = await stores.changes.latest();
+  await admin.addToGroup(
+    group,
+    crowd.map(({ uri }) => uri),
+  );
+  assert.deepEqual(await since(then), [{ kind: "everybody" }]);
+});
+
+test("who came into a group and who went is on the record, once", async () => {
+  const [group = "", inner = ""] = await newGroups(2);
+  const user = await newUser(stores, "recorded");
+  await admin.addToGroup(group, [inner, user.uri]);
+  await admin.addToGroup(group, [user.uri]);
+  await admin.removeFromGroup(group, user.uri);
+  const rows = await stores.database.rows<{ body: Buffer }>(
+    "SELECT body FROM compliance_outbox WHERE kind = 'GROUP_CHANGED' ORDER BY stream_seq",
+  );
+  const events = rows
+    .map(({ body }) => JSON.parse(body.toString("utf8")).detail)
+    .filter(({ subject }) => subject === group);
+  assert.deepEqual(events, [
+    { after: { added: [inner, user.uri].sort() }, before: { removed: [] }, subject: group },
+    { after: { added: [] }, before: { removed: [user.uri] }, subject: group },
+  ]);
+});
+
+test("what does not fit is refused in words: strangers, domains, names that several groups have, members who are none", async () => {
+  const [group = "", other = ""] = await newGroups(2);
+  await assert.rejects(
+    admin.addToGroup(group, ["sip:nobody@example.com"]),
+    refused("PRINCIPAL_NOT_FOUND", /nobody@example/),
+  );
+  await assert.rejects(admin.addToGroup(group, ["example.com"]), refused("BAD_REQUEST", /is a domain/));
+  await assert.rejects(admin.addToGroup("Nowhere", []), refused("PRINCIPAL_NOT_FOUND", /Nowhere/));
+  await assert.rejects(admin.removeFromGroup(group, other), refused("PRINCIPAL_NOT_FOUND", /is not in/));
+  await assert.rejects(admin.addGroup("sip:a@example.com", "A"), refused("BAD_REQUEST", /no group address/));
+  await assert.rejects(admin.addGroup("ma-grp:nameless", " "), refused("BAD_REQUEST", /1 to 255/));
+  await admin.addGroup("ma-grp:twin-1", "Twins");
+  await admin.addGroup("ma-grp:twin-2", "Twins");
+  await assert.rejects(admin.addToGroup("Twins", []), refused("BAD_REQUEST", /give the address/));
+  assert.equal((await admin.inspectGroup("ma-grp:twin-2")).group.displayName, "Twins");
+});
+
+test("whatever is changed in whatever order, by several at once, everybody is in what leads to him", async () => {
+  const groups = await newGroups(8);
+  const users: User[] = [];
+  for (let n = 0; n < 6; n++) users.push(await newUser(stores, `random-${n}`));
+  let seed = 20_240_601;
+  const random = (below: number) => {
+    seed = (seed * 1_103_515_245 + 12_345) % 2 ** 31;
+    return Math.floor((seed / 2 ** 31) * below);
+  };
+  const direct = new Map(groups.map((uri) => [uri, new Set<string>()]));
+  for (let round = 0; round < 40; round++) {
+    const changes = new Map<string, { add: string[]; remove: string[] }>();
+    for (let n = 0; n < 3; n++) {
+      const group = groups[random(groups.length)] ?? "";
+      const all = [...groups, ...users.map(({ uri }) => uri)].filter((uri) => uri !== group);
+      const member = all[random(all.length)] ?? "";
+      const change = changes.get(group) ?? { add: [], remove: [] };
+      changes.set(group, change);
+      if ([...change.add, ...change.remove].includes(member)) continue;
+      (direct.get(group)?.has(member) ? change.remove : change.add).push(member);
+    }
+    await Promise.all(
+      [...changes].map(async ([group, { add, remove }]) => {
+        await admin.addToGroup(group, add);
+        for (const member of remove) await admin.removeFromGroup(group, member);
+        for (const member of add) direct.get(group)?.add(member);
+        for (const member of remove) direct.get(group)?.delete(member);
+      }),
+    );
+  }
+  const holds = (group: string, uri: string, seen: Set<string>): boolean =>
+    [...(direct.get(group) ?? [])].some(
+      (member) =>
+        member === uri || (direct.has(member) && !seen.has(member) && holds(member, uri, seen.add(member))),
+    );
+  let memberships = 0;
+  for (const { uri } of users) {
+    const expected = groups.filter((group) => holds(group, uri, new Set([group]))).sort();
+    memberships += expected.length;
+    const user = await stores.users.find(uri as Aor);
+    assert.ok(user);
+    assert.deepEqual(await groupsOf(user), expected, uri);
+  }
+  assert.ok(memberships > 5, `${memberships} memberships make no test`);
+});
