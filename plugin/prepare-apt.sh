@@ -21,6 +21,7 @@ install_debian_packages() {
   fi
   refuse_changes "$by_hand"
   forbid_services "$by_hand"
+  make_no_directory "$@"
   if ! run_apt --no-install-recommends -o Dpkg::Options::=--force-confold install "$@"; then
     # Old lists name files that the mirror no longer has.
     run_apt update || apt_failed "The package lists could not be fetched" "$by_hand"
@@ -41,7 +42,7 @@ simulate() {
 refuse_changes() {
   removed=$(sed -n 's/^Remv \([^ ]*\).*/\1/p' "$apt_log" | tr '\n' ' ')
   [ -z "$removed" ] || fail "Installing what is missing would remove ${removed% }: decide yourself (\"$1\"), then start again."
-  changed=$(sed -n 's/^Inst \([^ ]*\) \[.*/\1/p' "$apt_log" | grep -E '^(kamailio|redis|mariadb|mysql|galera)' | tr '\n' ' ')
+  changed=$(sed -n 's/^Inst \([^ ]*\) \[.*/\1/p' "$apt_log" | grep -E '^(kamailio|redis|mariadb|mysql|galera|slapd)' | tr '\n' ' ')
   [ -z "$changed" ] ||
     fail "Installing what is missing would upgrade ${changed% }, which this host may be running: do it yourself (\"$1\"), then start again."
 }
@@ -69,7 +70,7 @@ apt_failed() {
 forbid_services() {
   [ ! -e "$policy" ] || ! grep -qF "$policy_mark" "$policy" || rm -f "$policy" # left by an installation that was killed
   if [ -e "$policy" ]; then
-    for service in kamailio redis-server; do
+    for service in kamailio redis-server slapd; do
       answer=0
       "$policy" "$service" start >/dev/null 2>&1 || answer=$?
       [ "$answer" -eq 101 ] ||
@@ -82,6 +83,14 @@ forbid_services() {
   chmod 755 "$policy"
 }
 
+# slapd's package makes a directory of the host's own unless it was told not to.
+make_no_directory() {
+  for package in "$@"; do
+    [ "$package" != slapd ] || echo "slapd slapd/no_configuration boolean true" | debconf-set-selections ||
+      fail "debconf does not take the answer that slapd needs no directory: run \"dpkg-reconfigure debconf\", then start again."
+  done
+}
+
 allow_services() {
   if [ -e "$policy" ] && grep -qF "$policy_mark" "$policy"; then rm -f "$policy"; fi
 }
@@ -90,7 +99,7 @@ allow_services() {
 disable_new_services() {
   for package in "$@"; do
     case $package in
-      kamailio | redis-server) ;;
+      kamailio | redis-server | slapd) ;;
       *) continue ;;
     esac
     if command -v systemctl >/dev/null 2>&1; then

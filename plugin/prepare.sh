@@ -66,6 +66,8 @@ missing_packages() {
   has_program my_print_defaults || list="$list mariadb-client-core"
   has_program redis-server || list="$list redis-server"
   has_program openssl || list="$list openssl"
+  # The directory that tests read; set by plugin/test.
+  [ -z "${for_tests:-}" ] || has_program slapd || list="$list slapd"
   echo "${list# }"
 }
 

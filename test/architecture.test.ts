@@ -66,6 +66,8 @@ const RULES: readonly (readonly [place: string, mayImport: readonly string[]])[]
       "src/sessions.ts",
     ],
   ],
+  ["src/directory/ldap/", ["src/directory/", "ldapts"]],
+  ["src/directory/", ["src/directory/", "src/sip/"]],
   ["src/compliance/", ["src/compliance/", "src/chat/", "src/ports.ts"]],
   [
     "src/store/mysql/",
@@ -77,6 +79,7 @@ const RULES: readonly (readonly [place: string, mayImport: readonly string[]])[]
       "src/sip/",
       "src/compliance/",
       "src/management/",
+      "src/directory/ports.ts",
       "mysql2",
     ],
   ],

@@ -5,6 +5,7 @@ import type { Incarnation } from "../../sip/dialog.ts";
 import { openAdministration } from "./administration.ts";
 import { Database } from "./database.ts";
 import { MysqlDialogStore } from "./dialog-store.ts";
+import { MysqlDirectoryStore } from "./directory-store.ts";
 import { MysqlInvitationStore } from "./invitation-store.ts";
 import { MysqlJournal } from "./journal.ts";
 import { MysqlLeaseStore } from "./lease-store.ts";
@@ -82,6 +83,7 @@ export async function openStores(options: StoresOptions) {
       administration,
       management: openManagement({ store: changes, rooms, servedDomain: domain }),
       changes,
+      directory: new MysqlDirectoryStore(database, changes),
       /** A GUID that was made with the database: another one means that what a client keeps is of another store. */
       storeId: await storeId(database),
       /** One per incarnation; closed with the stores. */
