@@ -12,7 +12,7 @@ const LIST = 1_000;
 const PRIVACY = ["open", "closed", "secret"] as const;
 const TYPE = ["normal", "auditorium"] as const;
 
-type Work = (
+export type Work = (
   stores: Stores,
   words: readonly string[],
   values: Values,
@@ -26,6 +26,7 @@ export function verb(
   options: readonly string[],
   work: Work,
   switches: readonly string[] = ["json"],
+  details: readonly string[] = [],
 ): CliCommand {
   const flags = Object.fromEntries([
     ...options.map((option) => [option, { type: "string" as const }]),
@@ -34,6 +35,7 @@ export function verb(
   return {
     summary,
     usage,
+    details,
     options: flags,
     run: async (words, values) => {
       const given = expectWords(words, names, usage);

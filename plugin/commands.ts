@@ -4,6 +4,7 @@ import { administrationCommands } from "./administration-commands.ts";
 import { EXIT } from "./command-line.ts";
 import type { Config } from "./config.ts";
 import { type CliCommand, configOf, expectWords, type Values } from "./configured.ts";
+import { groupCommands } from "./group-commands.ts";
 import { moderationCommands } from "./moderation-commands.ts";
 import { startNode } from "./wire.ts";
 import { startWorker } from "./wire-worker.ts";
@@ -51,25 +52,32 @@ export const COMMANDS: Readonly<Record<string, CliCommand>> = {
       expectWords(words, [], "parlance check-config --config FILE");
       const config = configOf(values);
       process.stdout.write(
-        `${JSON.stringify({ ...config, key: "***", mysqlUrl: "***", redisUrl: "***" }, undefined, 2)}\n`,
+        `${JSON.stringify({ ...config, key: "***", mysqlUrl: "***", redisUrl: "***", ...(config.directoryPassword === undefined ? {} : { directoryPassword: "***" }) }, undefined, 2)}\n`,
       );
       return EXIT.ok;
     },
   },
   ...administrationCommands,
+  ...groupCommands,
   ...moderationCommands,
 };
 
 /** Help: of one command, or the list. */
 export function usage(words: readonly string[]): string {
-  const command = COMMANDS[words.slice(0, 2).join(" ")] ?? COMMANDS[words[0] ?? ""];
-  if (command) return `${command.usage}\n  ${command.summary}\n`;
-  const family = Object.entries(COMMANDS).filter(([name]) => name.startsWith(`${words[0]} `));
+  const named = [3, 2, 1].map((count) => words.slice(0, count).join(" "));
+  const command = named.flatMap((name) => COMMANDS[name] ?? [])[0];
+  if (command) return helpOf(command);
+  const prefix = named.find((name) => Object.keys(COMMANDS).some((known) => known.startsWith(`${name} `)));
+  const family = Object.entries(COMMANDS).filter(([name]) => prefix && name.startsWith(`${prefix} `));
   if (family.length > 0)
     return family.map(([, { usage: line, summary }]) => `${line}\n  ${summary}\n`).join("");
   const width = Math.max(...Object.keys(COMMANDS).map((name) => name.length));
   const lines = Object.entries(COMMANDS).map(([name, { summary }]) => `  ${name.padEnd(width)}  ${summary}`);
   return `parlance COMMAND [ARGUMENTS] [--config FILE]\n\n${lines.join("\n")}\n\nThe configuration is ./parlance.yaml unless --config says otherwise. "parlance COMMAND --help" explains one;\nwith --json what is shown comes as JSON.\n`;
+}
+
+function helpOf({ usage: line, summary, details = [] }: CliCommand): string {
+  return [line, `  ${summary}`, ...details.map((detail) => `  ${detail}`), ""].join("\n");
 }
 
 /** Runs until a signal, then stops in order. */

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { isFilter } from "../src/directory/ldap/filter.ts";
 import { parseDurationMs, parseSizeBytes } from "./units.ts";
 
 const duration = (least: string, most: string) =>
@@ -47,6 +48,48 @@ const edge = z.strictObject({
   "max-call": size("12kB", "1MB").default(120_000),
 });
 
+const filter = z.string().refine(isFilter, "is no LDAP filter such as (objectClass=person)");
+/** A name, perhaps with options, or a number (RFC 4512 §2.5). */
+const attribute = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9.;-]{0,127}$/, "is the name of an attribute");
+
+const directory = z
+  .strictObject({
+    enabled: z.boolean().default(false),
+    url: z.url({ protocol: /^ldaps?$/, error: "is a URL such as ldaps://ldap.example.com" }).optional(),
+    "ca-file": z.string().optional(),
+    "bind-dn": z.string().min(1).optional(),
+    "password-file": z.string().optional(),
+    "users-base-dn": z.string().optional(),
+    "users-filter": filter.default("(objectClass=person)"),
+    "groups-base-dn": z.string().optional(),
+    "groups-filter": filter.default(
+      "(|(objectClass=groupOfNames)(objectClass=groupOfUniqueNames)(objectClass=group))",
+    ),
+    "sip-attribute": attribute.default("mail"),
+    "name-attribute": attribute.default("displayName"),
+    "mail-attribute": attribute.default("mail"),
+    "group-name-attribute": attribute.default("cn"),
+    "group-id-attribute": attribute.default("entryUUID"),
+    "member-attributes": z.array(attribute).max(8).default(["member", "uniqueMember"]),
+    "member-of-attribute": attribute.optional(),
+    "create-users": z.boolean().default(true),
+    "max-removal": count(0, 100).default(20),
+    "refresh-interval": duration("1s", "7d").default(900_000),
+    "page-size": count(1, 10_000).default(500),
+    "connect-timeout": duration("100ms", "1m").default(5_000),
+    timeout: duration("1s", "5m").default(30_000),
+  })
+  .check(({ value, issues }) => {
+    const needed = (key: "url" | "users-base-dn" | "groups-base-dn" | "bind-dn" | "password-file") => {
+      if (value[key] === undefined)
+        issues.push({ code: "custom", message: "is missing", path: [key], input: value });
+    };
+    if (value.enabled) for (const key of ["url", "users-base-dn", "groups-base-dn"] as const) needed(key);
+    if (value["bind-dn"] !== undefined) needed("password-file");
+    if (value["password-file"] !== undefined) needed("bind-dn");
+  })
+  .prefault({});
+
 /** Of a call, around the one reply in it. */
 export const AROUND_REPLY_BYTES = 4_000;
 
@@ -88,6 +131,7 @@ export const configSchema = z
         "one-room-per-file": z.boolean().default(false),
       })
       .prefault({}),
+    directory,
     log: z
       .strictObject({ level: z.enum(["fatal", "error", "warn", "info", "debug"]).default("info") })
       .prefault({}),

@@ -13,6 +13,10 @@ export interface Config extends ConfigFile {
   readonly redisUrl: string;
   /** Absolute. */
   readonly outputDirectory: string;
+  /** Of `directory.bind-dn`; undefined without one. */
+  readonly directoryPassword: string | undefined;
+  /** Absolute. */
+  readonly directoryCaFile: string | undefined;
 }
 
 /**
@@ -48,6 +52,18 @@ export function loadConfig(file: string): Config {
       "a redis:// URL",
     ),
     outputDirectory: resolve(base, settings.compliance["output-directory"]),
+    directoryPassword:
+      settings.directory["password-file"] === undefined
+        ? undefined
+        : readSecret(
+            base,
+            settings.directory["password-file"],
+            "directory.password-file",
+            /^[^\r\n]{1,512}$/,
+            "a password, one line",
+          ),
+    directoryCaFile:
+      settings.directory["ca-file"] === undefined ? undefined : resolve(base, settings.directory["ca-file"]),
   });
 }
 

@@ -8,6 +8,8 @@ export type Values = Readonly<Record<string, string | boolean | undefined>>;
 export interface CliCommand {
   readonly summary: string;
   readonly usage: string;
+  /** Lines that help shows below: examples, and what more there is to know. */
+  readonly details?: readonly string[];
   /** Options besides --config. */
   readonly options: Record<string, { type: "string" | "boolean" }>;
   /** @returns the exit code */

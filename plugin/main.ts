@@ -10,12 +10,13 @@ async function main(argv: readonly string[]): Promise<number> {
     process.stdout.write(usage(argv.filter((word) => !word.startsWith("-") && word !== "help")));
     return argv.length === 0 ? EXIT.usage : EXIT.ok;
   }
-  const words = argv[1] !== undefined && `${argv[0]} ${argv[1]}` in COMMANDS ? 2 : 1;
+  const words =
+    [3, 2].find((count) => argv.length >= count && argv.slice(0, count).join(" ") in COMMANDS) ?? 1;
   const name = argv.slice(0, words).join(" ");
   const command = COMMANDS[name];
   if (!command) {
     const family = Object.keys(COMMANDS).filter((known) => known.startsWith(`${name} `));
-    if (family.length > 0) throw new UsageError(`"${name}" needs a second word: ${family.join(", ")}`);
+    if (family.length > 0) throw new UsageError(`"${name}" needs another word: ${family.join(", ")}`);
     throw new UsageError(`there is no command "${name}"; "parlance --help" lists them`);
   }
   const { values, positionals } = parse(name, argv.slice(words), command.options);

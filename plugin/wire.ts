@@ -30,6 +30,7 @@ import type { Config } from "./config.ts";
 import { AROUND_REPLY_BYTES } from "./config-schema.ts";
 import { nowAndThen } from "./now-and-then.ts";
 import { type Following, followChanges } from "./wire-changes.ts";
+import { startDirectory } from "./wire-directory.ts";
 import { makeEdge } from "./wire-edge.ts";
 import { makePersonal } from "./wire-personal.ts";
 import { chatLimits, poolIdentity } from "./wire-settings.ts";
@@ -264,6 +265,7 @@ export async function startNode(config: Config, log: Logger, onLost: (why: strin
   await link.listen();
   await http.listen(config.http.listen);
   housekeeping.start();
+  const directory = startDirectory(config, stores, { holder: me, maySpeak, log, metrics, onError });
   ready = true;
   if (config.chat["session-expires"] < 90_000)
     log.warn(
@@ -275,6 +277,7 @@ export async function startNode(config: Config, log: Logger, onLost: (why: strin
   const stop = async (): Promise<void> => {
     ready = false;
     housekeeping.stop();
+    await directory.stop();
     await link.close();
     fanout.stop();
     notices.stop();

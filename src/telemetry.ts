@@ -54,6 +54,12 @@ export function createMetrics() {
       help: "Dead nodes whose dialogs this node took over",
       registers,
     }),
+    directoryReadings: new Counter({
+      name: "parlance_directory_readings_total",
+      help: "Readings of the LDAP directory by this node, by what came of them",
+      labelNames: ["outcome"],
+      registers,
+    }),
     dialogs: (read: () => number) =>
       new Gauge({
         name: "parlance_dialogs",

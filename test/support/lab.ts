@@ -32,7 +32,9 @@ export interface LabRoom {
 }
 
 /** Sections of parlance.yaml that a test may want to be different. */
-export type LabSettings = Readonly<Partial<Record<"chat" | "compliance" | "log", Record<string, unknown>>>>;
+export type LabSettings = Readonly<
+  Partial<Record<"chat" | "compliance" | "directory" | "log", Record<string, unknown>>>
+>;
 
 export interface LabOptions {
   readonly nodes?: number;

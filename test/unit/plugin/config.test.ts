@@ -18,8 +18,8 @@ const problem = (text: string): string => {
 
 test("the sample file is valid, and every setting in it is the default", () => {
   const settings = parseConfig(sample, "parlance.yaml");
-  const sparse = sample.replace(/^(chat|compliance|log):\n(?: .*\n|\s*#.*\n)+/gm, "");
-  assert.ok(!sparse.includes("run-interval"));
+  const sparse = sample.replace(/^(chat|compliance|directory|log):\n(?: .*\n|\s*#.*\n)+/gm, "");
+  assert.ok(!sparse.includes("run-interval") && !sparse.includes("create-users"));
   assert.deepEqual(parseConfig(sparse, "parlance.yaml"), settings);
 });
 
@@ -47,4 +47,20 @@ test("text that is no YAML says so in one line", () => {
   const message = problem("domain: [");
   assert.match(message, /is not YAML/);
   assert.ok(!message.includes("\n"));
+});
+
+test("a directory needs its place, a name goes with a password, and a filter is one", () => {
+  const on = sample.replace("enabled: false", "enabled: true");
+  assert.match(problem(on), /directory.url: is missing/);
+  const placed = on.replace("# url: ldaps", "url: ldaps").replace("# users-base-dn", "users-base-dn");
+  assert.match(problem(placed), /directory.groups-base-dn: is missing/);
+  const whole = placed.replace("# groups-base-dn", "groups-base-dn");
+  assert.equal(parseConfig(whole, "parlance.yaml").directory.url, "ldaps://ldap.example.com");
+  assert.match(problem(whole.replace("# bind-dn", "bind-dn")), /directory.password-file: is missing/);
+  assert.match(
+    problem(whole.replace("(objectClass=person)", "(objectClass=")),
+    /users-filter: is no LDAP filter/,
+  );
+  assert.match(problem(whole.replace("url: ldaps:", "url: https:")), /directory.url: is a URL such as/);
+  assert.match(problem(whole.replace("page-size: 500", "pagesize: 500")), /did you mean "page-size"/);
 });

@@ -1,0 +1,19 @@
+import { execFile } from "node:child_process";
+import { programArgs } from "../../plugin/stack/node.ts";
+
+export interface CliAnswer {
+  readonly code: number;
+  readonly out: string;
+  readonly err: string;
+}
+
+/** Runs the `parlance` command on a configuration. */
+export function parlance(configFile: string, ...words: string[]): Promise<CliAnswer> {
+  return new Promise((resolve) => {
+    const args = [...programArgs(true), ...words, "--config", configFile];
+    execFile(process.execPath, args, { timeout: 60_000 }, (error, out, err) => {
+      const code = error === null ? 0 : typeof error.code === "number" ? error.code : -1;
+      resolve({ code, out, err });
+    });
+  });
+}
