@@ -38,8 +38,8 @@ test("a read mark never goes back, whoever writes it last", async () => {
   assert.deepEqual(
     [...read],
     [
-      [first, { last: 0, read: 9 }],
-      [second, { last: 0, read: 1 }],
+      [first, { last: 0, read: 9, removed: 0 }],
+      [second, { last: 0, read: 1, removed: 0 }],
     ],
   );
 });

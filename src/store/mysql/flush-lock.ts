@@ -160,23 +160,24 @@ function askStoredPosts(state: FlushState, entries: readonly Entry[], ask: Ask):
   if (keys.length === 0) return;
   ask(
     "SELECT LOWER(HEX(k.token)) AS token, CAST(k.envid AS CHAR) AS envid, CAST(k.seqid AS CHAR) AS seqid, k.room_id, k.number, " +
-      "COALESCE(m.at_ms, 0) AS at_ms, COALESCE(m.alert, 0) AS alert, COALESCE(m.text, '') AS text, m.rtf, " +
-      "COALESCE(p.uri, '') AS uri, COALESCE(p.display_name, '') AS display_name FROM post_key k " +
+      "m.at_ms, m.alert, m.text, m.rtf, p.uri, p.display_name FROM post_key k " +
       // A message that was removed meanwhile was stored all the same.
       "LEFT JOIN message m ON m.room_id = k.room_id AND m.number = k.number LEFT JOIN principal p ON p.id = m.author_id " +
       `WHERE ${keys.join(" OR ")}`,
     (rows) => {
-      type Row = Record<"token" | "envid" | "seqid" | "text" | "uri" | "display_name", string> &
-        Record<"room_id" | "number" | "at_ms" | "alert", number> & { rtf: string | null };
+      type Row = Record<"token" | "envid" | "seqid", string> &
+        Record<"room_id" | "number", number> &
+        Record<"at_ms" | "alert", number | null> &
+        Record<"text" | "rtf" | "uri" | "display_name", string | null>;
       for (const row of rows as Row[]) // the columns above
         state.storedPosts.set(postKey(row.token, row.envid, row.seqid), {
           roomId: row.room_id,
           number: row.number,
-          author: row.uri as Aor, // was one when the post was stored
-          authorName: row.display_name,
-          atMs: row.at_ms,
+          author: (row.uri ?? "") as Aor, // was one when the post was stored
+          authorName: row.display_name ?? "",
+          atMs: row.at_ms ?? 0,
           alert: row.alert === 1,
-          text: row.text,
+          text: row.text ?? "",
           rtf: row.rtf,
         });
     },
