@@ -6,5 +6,8 @@ export class UsageError extends Error {
   }
 }
 
-/** Exit codes, after sysexits.h where it has one. */
+/**
+ * Exit codes, after sysexits.h where it has one: done; failed; wrong command line or a name that does not fit; the database or
+ * another server is away, try again; begin anew; wrong configuration or schema.
+ */
 export const EXIT = { ok: 0, failed: 1, usage: 64, unavailable: 69, software: 70, config: 78 } as const;

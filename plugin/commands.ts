@@ -1,6 +1,13 @@
 import { migrate } from "../src/store/mysql/migrate.ts";
 import { createLogger, type Logger } from "../src/telemetry.ts";
-import { administrationCommands } from "./administration-commands.ts";
+import { addInCommands } from "./administration/add-ins.ts";
+import { categoryCommands } from "./administration/categories.ts";
+import { policyCommands } from "./administration/policies.ts";
+import { reportCommands } from "./administration/report.ts";
+import { roleFamilies } from "./administration/roles.ts";
+import { roomCommands } from "./administration/rooms.ts";
+import { statusCommands } from "./administration/status.ts";
+import { userCommands } from "./administration/users.ts";
 import { EXIT } from "./command-line.ts";
 import type { Config } from "./config.ts";
 import { type CliCommand, configOf, expectWords, type Values } from "./configured.ts";
@@ -57,27 +64,64 @@ export const COMMANDS: Readonly<Record<string, CliCommand>> = {
       return EXIT.ok;
     },
   },
-  ...administrationCommands,
+  ...statusCommands,
+  ...policyCommands,
+  ...userCommands,
+  ...categoryCommands,
+  ...roomCommands,
+  ...reportCommands,
+  ...roleFamilies,
+  ...addInCommands,
   ...groupCommands,
   ...moderationCommands,
 };
 
+/** Every command by every spelling. */
+export const SPELLINGS: Readonly<Record<string, CliCommand>> = {
+  ...COMMANDS,
+  ...Object.fromEntries(
+    Object.values(COMMANDS).flatMap((command) =>
+      (command.aliases ?? []).map((alias) => [alias, command] as const),
+    ),
+  ),
+};
+
+/** The command that the first three, two or one words spell. */
+export function findCommand(
+  words: readonly string[],
+): { readonly name: string; readonly length: number; readonly command: CliCommand } | undefined {
+  for (const length of [3, 2, 1]) {
+    const name = words.slice(0, length).join(" ");
+    const command = words.length >= length ? SPELLINGS[name] : undefined;
+    if (command) return { name, length, command };
+  }
+  return undefined;
+}
+
 /** Help: of one command, or the list. */
 export function usage(words: readonly string[]): string {
-  const named = [3, 2, 1].map((count) => words.slice(0, count).join(" "));
-  const command = named.flatMap((name) => COMMANDS[name] ?? [])[0];
-  if (command) return helpOf(command);
+  const found = findCommand(words);
+  if (found) return helpOf(found.command);
+  const named = [2, 1].map((count) => words.slice(0, count).join(" "));
   const prefix = named.find((name) => Object.keys(COMMANDS).some((known) => known.startsWith(`${name} `)));
   const family = Object.entries(COMMANDS).filter(([name]) => prefix && name.startsWith(`${prefix} `));
   if (family.length > 0)
     return family.map(([, { usage: line, summary }]) => `${line}\n  ${summary}\n`).join("");
   const width = Math.max(...Object.keys(COMMANDS).map((name) => name.length));
   const lines = Object.entries(COMMANDS).map(([name, { summary }]) => `  ${name.padEnd(width)}  ${summary}`);
-  return `parlance COMMAND [ARGUMENTS] [--config FILE]\n\n${lines.join("\n")}\n\nThe configuration is ./parlance.yaml unless --config says otherwise. "parlance COMMAND --help" explains one;\nwith --json what is shown comes as JSON.\n`;
+  return `parlance COMMAND [ARGUMENTS] [--config FILE]\n\n${lines.join("\n")}\n\n${CLOSING}`;
 }
 
-function helpOf({ usage: line, summary, details = [] }: CliCommand): string {
-  return [line, `  ${summary}`, ...details.map((detail) => `  ${detail}`), ""].join("\n");
+const CLOSING = `The configuration is ./parlance.yaml unless --config says otherwise. "parlance COMMAND --help" explains one, with examples;
+with --json what is shown comes as JSON.
+Exit codes: 0 done, 1 failed, 64 wrong command line or a name that does not fit, 69 the database is away, 70 a node or worker
+that must begin anew, 78 wrong configuration or schema.
+`;
+
+function helpOf({ usage: line, summary, details = [], aliases = [] }: CliCommand): string {
+  const also =
+    aliases.length > 0 ? [`  Also: ${aliases.map((alias) => `parlance ${alias}`).join(", ")}`] : [];
+  return [line, `  ${summary}`, ...details.map((detail) => `  ${detail}`), ...also, ""].join("\n");
 }
 
 /** Runs until a signal, then stops in order. */

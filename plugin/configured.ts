@@ -10,6 +10,8 @@ export interface CliCommand {
   readonly usage: string;
   /** Lines that help shows below: examples, and what more there is to know. */
   readonly details?: readonly string[];
+  /** Other spellings of the command. */
+  readonly aliases?: readonly string[];
   /** Options besides --config. */
   readonly options: Record<string, { type: "string" | "boolean" }>;
   /** @returns the exit code */
@@ -21,8 +23,9 @@ export function configOf(values: Values): Config {
   return loadConfig(typeof values.config === "string" ? values.config : "parlance.yaml");
 }
 
-/** Exactly these positional arguments. @throws {UsageError} */
+/** These positional arguments; those in brackets may be left out. @throws {UsageError} */
 export function expectWords(words: readonly string[], names: readonly string[], usage: string): string[] {
-  if (words.length === names.length) return [...words];
+  const least = names.filter((name) => !name.startsWith("[")).length;
+  if (words.length >= least && words.length <= names.length) return [...words];
   throw new UsageError(`expected ${names.join(" ") || "no arguments"}; usage: ${usage}`);
 }

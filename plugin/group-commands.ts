@@ -5,12 +5,12 @@ import { DirectoryTrouble } from "../src/directory/ports.ts";
 import { refreshNow, takeTurnAtOnce } from "../src/directory/refresher.ts";
 import type { ImportLine } from "../src/store/mysql/group-import.ts";
 import { openStores } from "../src/store/mysql/stores.ts";
-import { text, verb } from "./administration-commands.ts";
 import { EXIT, UsageError } from "./command-line.ts";
 import { ConfigError } from "./config-error.ts";
 import { type CliCommand, configOf, expectWords } from "./configured.ts";
 import { CsvError, parseCsv } from "./csv.ts";
 import { printRows } from "./table.ts";
+import { text, verb } from "./verb.ts";
 import { directoryOf, summaryOf } from "./wire-directory.ts";
 
 /** Rows that a list shows. */
@@ -52,8 +52,7 @@ export const groupCommands: Readonly<Record<string, CliCommand>> = {
             by: sources === null ? "another group" : sources.join(" and "),
           }));
     },
-    ["json"],
-    ["GROUP is a group's address, or its name where only one has it."],
+    { details: ["GROUP is a group's address, or its name where only one has it."] },
   ),
   "group add": verb(
     "add a group, empty; it can be named wherever a user can",
@@ -65,8 +64,7 @@ export const groupCommands: Readonly<Record<string, CliCommand>> = {
       await administration.addGroup(address, name);
       return [{ group: name, address }];
     },
-    ["json"],
-    ["e.g. parlance group add Operators --address ma-grp:operators"],
+    { details: ["e.g. parlance group add Operators --address ma-grp:operators"] },
   ),
   "group remove": verb(
     "remove a group: it is out of every list, and who had a right only by it has it no longer",
@@ -87,8 +85,7 @@ export const groupCommands: Readonly<Record<string, CliCommand>> = {
       await administration.addToGroup(group, [member]);
       return undefined;
     },
-    ["json"],
-    ["e.g. parlance group member add Operators sip:alice@example.com"],
+    { details: ["e.g. parlance group member add Operators sip:alice@example.com"] },
   ),
   "group member remove": verb(
     "take a user or a group out of a group; who loses the right to a room he is in is out of it",
@@ -99,8 +96,7 @@ export const groupCommands: Readonly<Record<string, CliCommand>> = {
       await administration.removeFromGroup(group, member);
       return undefined;
     },
-    ["json"],
-    ["Who is in it by the directory has to be taken out there."],
+    { details: ["Who is in it by the directory has to be taken out there."] },
   ),
   "group import": verb(
     "put many into groups at once, from a list; all of it or nothing",
@@ -119,13 +115,15 @@ export const groupCommands: Readonly<Record<string, CliCommand>> = {
         },
       ];
     },
-    ["replace", "dry-run", "json"],
-    [
-      "The first line says what stands where: group,member or group,name,member. A group is an address or a name, a member a",
-      "user's address or another group. Groups that are missing are added, with the name given; users of served domains too.",
-      "--replace   each group in the list has exactly the members that the list gives it; the directory's stay",
-      "--dry-run   say what would change, and change nothing",
-    ],
+    {
+      switches: ["replace", "dry-run"],
+      details: [
+        "The first line says what stands where: group,member or group,name,member. A group is an address or a name, a member a",
+        "user's address or another group. Groups that are missing are added, with the name given; users of served domains too.",
+        "--replace   each group in the list has exactly the members that the list gives it; the directory's stay",
+        "--dry-run   say what would change, and change nothing",
+      ],
+    },
   ),
   "group sync": {
     summary: "read the LDAP directory now",

@@ -1,7 +1,8 @@
 import { parseArgs } from "node:util";
+import { ChatError } from "../src/chat/errors.ts";
 import { SchemaError } from "../src/store/mysql/migrate.ts";
 import { EXIT, UsageError } from "./command-line.ts";
-import { COMMANDS, usage } from "./commands.ts";
+import { COMMANDS, findCommand, usage } from "./commands.ts";
 import { ConfigError } from "./config-error.ts";
 
 /** The `parlance` command: the first words name the command, the rest are its arguments. */
@@ -10,17 +11,22 @@ async function main(argv: readonly string[]): Promise<number> {
     process.stdout.write(usage(argv.filter((word) => !word.startsWith("-") && word !== "help")));
     return argv.length === 0 ? EXIT.usage : EXIT.ok;
   }
-  const words =
-    [3, 2].find((count) => argv.length >= count && argv.slice(0, count).join(" ") in COMMANDS) ?? 1;
-  const name = argv.slice(0, words).join(" ");
-  const command = COMMANDS[name];
-  if (!command) {
-    const family = Object.keys(COMMANDS).filter((known) => known.startsWith(`${name} `));
-    if (family.length > 0) throw new UsageError(`"${name}" needs another word: ${family.join(", ")}`);
-    throw new UsageError(`there is no command "${name}"; "parlance --help" lists them`);
-  }
-  const { values, positionals } = parse(name, argv.slice(words), command.options);
+  const found = findCommand(argv);
+  if (!found) throw unknownCommand(argv);
+  const { name, length, command } = found;
+  const { values, positionals } = parse(name, argv.slice(length), command.options);
   return command.run(positionals, values);
+}
+
+/** Says the way out: the verbs of the noun, or what was probably meant. */
+function unknownCommand([noun = "", word]: readonly string[]): UsageError {
+  const family = Object.keys(COMMANDS).filter((known) => known.startsWith(`${noun} `));
+  if (family.length === 0)
+    return new UsageError(`there is no command "${noun}"; "parlance --help" lists them`);
+  const verbs = family.join(", ");
+  return word === undefined || word.startsWith("-")
+    ? new UsageError(`"${noun}" needs a second word: ${verbs}`)
+    : new UsageError(`there is no command "${noun} ${word}"; there are ${verbs}`);
 }
 
 function parse(
@@ -45,8 +51,15 @@ function parse(
 function exitCodeOf(error: unknown): number {
   if (error instanceof UsageError) return EXIT.usage;
   if (error instanceof ConfigError || error instanceof SchemaError) return EXIT.config;
+  if (error instanceof ChatError && ["STORE_DOWN", "OVERLOADED"].includes(error.code))
+    return EXIT.unavailable;
   return EXIT.failed;
 }
+
+// `parlance … | head` has read enough: nothing went wrong.
+process.stdout.on("error", (error: NodeJS.ErrnoException) =>
+  process.exit(error.code === "EPIPE" ? 0 : EXIT.failed),
+);
 
 main(process.argv.slice(2)).then(
   (code) => {

@@ -1,7 +1,7 @@
 import { DEFAULT_REPLACEMENT, type MessageFilter, TEXT_MATCHES } from "../src/chat/message-filter.ts";
-import { given, list, oneOf, text, verb } from "./administration-commands.ts";
 import { UsageError } from "./command-line.ts";
 import type { CliCommand, Values } from "./configured.ts";
+import { given, list, oneOf, text, verb } from "./verb.ts";
 
 /** Work below this is over before anybody would read how far it is. */
 const QUIET_MS = 2_000;
@@ -24,7 +24,12 @@ export const moderationCommands: Readonly<Record<string, CliCommand>> = {
       const { messages } = await administration.moderateMessages(room, wanted).finally(progress.end);
       return [{ room, [values["dry-run"] === true ? "would be removed" : "removed"]: messages }];
     },
-    ["case-sensitive", "dry-run", "json"],
+    {
+      switches: ["case-sensitive", "dry-run"],
+      details: [
+        'e.g. parlance message remove "Night Shift" --author sip:bob@example.com --reason "sent by mistake" --dry-run',
+      ],
+    },
   ),
   "message replace": verb(
     "put another text in the place of messages of a room; without --text the one of Lync",
@@ -38,7 +43,10 @@ export const moderationCommands: Readonly<Record<string, CliCommand>> = {
       const { messages } = await administration.moderateMessages(room, wanted).finally(progress.end);
       return [{ room, [values["dry-run"] === true ? "would be replaced" : "replaced"]: messages }];
     },
-    ["case-sensitive", "dry-run", "json"],
+    {
+      switches: ["case-sensitive", "dry-run"],
+      details: ['e.g. parlance message replace "Night Shift" --number 4711 --reason "held a password"'],
+    },
   ),
   "room clear": verb(
     "remove all messages of a room for good, or those before a moment; the room itself stays",
@@ -54,7 +62,10 @@ export const moderationCommands: Readonly<Record<string, CliCommand>> = {
       const { messages } = await administration.clearRoom(room, wanted).finally(progress.end);
       return [{ room, [values["dry-run"] === true ? "would be removed" : "removed"]: messages }];
     },
-    ["all", "dry-run", "json"],
+    {
+      switches: ["all", "dry-run"],
+      details: ['e.g. parlance room clear "Night Shift" --before 2026-01-01 --reason "kept long enough"'],
+    },
   ),
 };
 

@@ -1,7 +1,26 @@
 export type Cell = string | number | boolean | null;
 
+export type Row = Readonly<Record<string, Cell>>;
+
+/** One table, or several under their headings. */
+export type Shown = readonly Row[] | { readonly [heading: string]: readonly Row[] };
+
+/** For people, or as JSON: an array for one table, an object of arrays for several. */
+export function print(shown: Shown, json: boolean): void {
+  if (isOne(shown)) printRows(shown, json);
+  else if (json) process.stdout.write(`${JSON.stringify(shown, undefined, 2)}\n`);
+  else {
+    const tables = Object.entries(shown).map(([heading, rows]) => `${heading}:\n${formatRows(rows)}`);
+    process.stdout.write(tables.join("\n"));
+  }
+}
+
+function isOne(shown: Shown): shown is readonly Row[] {
+  return Array.isArray(shown);
+}
+
 /** Rows for people, aligned under their headings; or one JSON array for scripts. */
-export function printRows(rows: readonly Record<string, Cell>[], json: boolean): void {
+export function printRows(rows: readonly Row[], json: boolean): void {
   process.stdout.write(json ? `${JSON.stringify(rows, undefined, 2)}\n` : formatRows(rows));
 }
 
@@ -10,7 +29,7 @@ function show(cell: Cell | undefined): string {
   return String(cell ?? "").replace(/\p{Cc}/gu, " ");
 }
 
-export function formatRows(rows: readonly Record<string, Cell>[]): string {
+export function formatRows(rows: readonly Row[]): string {
   const [first] = rows;
   if (!first) return "nothing to show\n";
   const columns = Object.keys(first);

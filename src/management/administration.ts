@@ -7,7 +7,7 @@ import type { CategoryChange, NewCategory } from "./categories.ts";
 import type { Management } from "./management.ts";
 import type { MessageModeration, Moderated, RoomClearing } from "./moderation.ts";
 import type { NewUser } from "./people.ts";
-import type { RoomName } from "./ports.ts";
+import type { Listings, RoomName } from "./ports.ts";
 import { foundRoom, type NewRoom, type RoomChange } from "./room-changes.ts";
 
 /** As an administrator names a room: by id, by `ma-chan://` URI, or by name. */
@@ -74,6 +74,8 @@ export function administrationBy(
     removeAddIn: (name: string): Promise<void> => management.deleteAddIn(me, name),
 
     addUser: (user: NewUser): Promise<number> => management.saveUser(me, user),
+    changeUser: (user: NewUser): Promise<number> => management.saveUser(me, user, "exist"),
+    removeUser: (uri: string): Promise<Listings> => management.removeUser(me, uri),
     setUserPolicy: (uri: string, enabled: boolean | null): Promise<void> =>
       management.setUserPolicy(me, uri, { enabled }),
     setCreatePolicy: (uri: string, mayCreateRooms: boolean | null): Promise<void> =>

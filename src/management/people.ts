@@ -1,8 +1,9 @@
 import { ChatError } from "../chat/errors.ts";
 import type { Actor } from "./actor.ts";
 import { domainName, groupUri, principalUri, userUri } from "./addresses.ts";
-import type { GlobalPolicy, KnownPrincipal, ManagementUnit, PrincipalFields } from "./ports.ts";
+import type { GlobalPolicy, KnownPrincipal, Listings, ManagementUnit, PrincipalFields } from "./ports.ts";
 import type { Rights } from "./rights.ts";
+import { lockedRoom } from "./room-changes.ts";
 
 export interface NewUser {
   /** `sip:alice@example.com`; stored in lower case. */
@@ -21,12 +22,17 @@ export interface NewUser {
 export function peopleManagement(rights: Rights) {
   const { store } = rights;
   return {
-    /** Adds the user, or brings what is given up to date. @returns the principal's id @throws {ChatError} BAD_REQUEST */
-    async saveUser(actor: Actor, wanted: NewUser): Promise<number> {
+    /**
+     * Adds the user, or brings what is given up to date.
+     * @param must "exist": nobody is added
+     * @returns the principal's id
+     * @throws {ChatError} BAD_REQUEST, PRINCIPAL_NOT_FOUND
+     */
+    async saveUser(actor: Actor, wanted: NewUser, must?: "exist"): Promise<number> {
       rights.administrator(actor);
       const uri = userUri(wanted.uri);
       return store.change(actor, async (unit) => {
-        const known = (await unit.principals([uri])).get(uri);
+        const known = must ? await oneOfKind(unit, uri, "user") : (await unit.principals([uri])).get(uri);
         const fields: PrincipalFields = {
           uri,
           kind: "user",
@@ -42,6 +48,42 @@ export function peopleManagement(rights: Rights) {
         recordPolicies(unit, uri, known, fields);
         unit.changed({ kind: "user", id });
         return id;
+      });
+    },
+
+    /**
+     * Takes a user out of every room's and category's lists and off the pool: nothing is left that he may do. The address stays,
+     * because messages bear it; so do his groups, which are another matter. @throws {ChatError} PRINCIPAL_NOT_FOUND
+     */
+    async removeUser(actor: Actor, uri: string): Promise<Listings> {
+      rights.administrator(actor);
+      return store.change(actor, async (unit) => {
+        const known = await oneOfKind(unit, uri, "user");
+        const listings = await unit.listingsOf(known.id);
+        for (const [id, roles] of wordsById(listings.rooms)) {
+          const room = await lockedRoom(unit, { id });
+          await unit.removeRoles(
+            id,
+            roles.map((role) => ({ principalId: known.id, role })),
+          );
+          await unit.updateRoom(id, {});
+          const before = Object.fromEntries(roles.map((role) => [role, [known.uri]]));
+          unit.record({ kind: "ROLE_CHANGED", subject: "", before, after: {} }, room);
+          unit.changed({ kind: "room", id });
+        }
+        for (const [id, words] of wordsById(listings.categories)) {
+          const { name } = await rights.sameCategory(unit, { id }, undefined);
+          for (const word of words) await unit.dropScope(id, word, known.id);
+          await unit.updateCategory(id, {});
+          const before = Object.fromEntries(words.map((word) => [word, [known.uri]]));
+          unit.record({ kind: "CATEGORY_CHANGED", subject: name, before, after: {} });
+          unit.changed({ kind: "category", id });
+        }
+        const off = { enabled: false, mayCreateRooms: false, administrator: false };
+        await unit.updatePrincipal(known.id, off);
+        recordPolicies(unit, known.uri, known, { ...known, ...off });
+        unit.changed({ kind: "user", id: known.id });
+        return listings;
       });
     },
 
@@ -98,6 +140,15 @@ export function peopleManagement(rights: Rights) {
       return store.change(actor, (unit) => insertOnce(unit, groupUri(uri), "group", displayName));
     },
   };
+}
+
+/** In the order of ids, in which rooms are locked. */
+function wordsById<Word>(
+  entries: readonly { readonly id: number; readonly word: Word }[],
+): [id: number, words: Word[]][] {
+  const byId = new Map<number, Word[]>();
+  for (const { id, word } of entries) byId.set(id, [...(byId.get(id) ?? []), word]);
+  return [...byId].sort(([a], [b]) => a - b);
 }
 
 /** The user part stands for a name that nobody gave. */

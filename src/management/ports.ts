@@ -40,6 +40,12 @@ export interface Listed<Word> extends Principal {
   readonly word: Word;
 }
 
+/** The lists that name a principal itself. */
+export interface Listings {
+  readonly rooms: readonly { readonly id: number; readonly name: string; readonly word: Role }[];
+  readonly categories: readonly { readonly id: number; readonly name: string; readonly word: ScopeWord }[];
+}
+
 export interface PrincipalFields {
   readonly uri: string;
   readonly kind: PrincipalKind;
@@ -87,6 +93,7 @@ export interface ManagementUnit {
     domain: string | undefined,
   ): Promise<{ readonly kind: "room" | "category"; readonly id: number } | undefined>;
   hasRooms(categoryId: number): Promise<boolean>;
+  listingsOf(principalId: number): Promise<Listings>;
   roomsWith(addInId: number): Promise<number[]>;
   lastNumber(roomId: number): Promise<number>;
   globalPolicy(policy: GlobalPolicy): Promise<boolean>;
@@ -103,6 +110,7 @@ export interface ManagementUnit {
   /** Raises its version, and the access version of all its rooms. */
   updateCategory(id: number, fields: Partial<CategoryFields>): Promise<void>;
   setScope(categoryId: number, word: ScopeWord, principalIds: readonly number[]): Promise<void>;
+  dropScope(categoryId: number, word: ScopeWord, principalId: number): Promise<void>;
   deleteCategory(id: number): Promise<void>;
   /** Adds it or, with the id of one that exists, changes it. */
   saveAddIn(addIn: Omit<AddIn, "id">, id?: number): Promise<void>;

@@ -1,13 +1,18 @@
+import type { AddIn } from "../../chat/add-in.ts";
 import type { Category } from "../../chat/category.ts";
 import { ChatError } from "../../chat/errors.ts";
 import type { PrincipalKind, Role, ScopeWord } from "../../chat/principal.ts";
 import type { Room } from "../../chat/room.ts";
+import type { RoomQuery } from "../../chat/room-query.ts";
+import { principalUri } from "../../management/addresses.ts";
 import { type NamedRoom, roomName } from "../../management/administration.ts";
+import type { GlobalPolicy, KnownPrincipal, Listings } from "../../management/ports.ts";
 import { foundRoom } from "../../management/room-changes.ts";
-import { type Database, limit } from "./database.ts";
-import { findRoom, readCategories, readList } from "./management-rows.ts";
+import { type Database, limit, type Queries } from "./database.ts";
+import { findRoom, readCategories, readList, readListings, readPrincipals } from "./management-rows.ts";
 import { ROOM_COLUMNS, ROOM_TABLES, type RoomRow, roomOf } from "./room-rows.ts";
-import { GLOBAL_POLICY } from "./user-store.ts";
+import { roomConditions } from "./room-search.ts";
+import { CREATE_POLICY, GLOBAL_POLICY } from "./user-store.ts";
 
 /** Entries shown of one list. */
 const SHOWN = 20_000;
@@ -29,6 +34,18 @@ export interface RoomView {
   readonly roles: readonly { readonly uri: string; readonly role: Role }[];
 }
 
+/** What an administrator filters rooms by; disabled ones are among them unless said otherwise. Category by name. */
+export type RoomFilter = Partial<RoomQuery>;
+
+export interface PrincipalDetails {
+  readonly principal: KnownPrincipal;
+  /** By name: those that contain it. */
+  readonly groups: readonly string[];
+  readonly listings: Listings;
+  /** What holds when own and global policy are put together. */
+  readonly inEffect: { readonly enabled: boolean; readonly mayCreateRooms: boolean };
+}
+
 export interface CategoryView {
   readonly category: Category;
   readonly scopes: readonly { readonly uri: string; readonly scope: ScopeWord }[];
@@ -37,12 +54,55 @@ export interface CategoryView {
 /** What an administrator looks at. Lists go on after the last name or address of the page before. */
 export function administrationView(database: Database) {
   return {
-    async globalPolicy(): Promise<boolean> {
-      const [row] = await database.rows<{ value: string }>("SELECT value FROM setting WHERE name = ?", [
-        GLOBAL_POLICY,
-      ]);
-      return row?.value === "1";
+    globalPolicy: (policy: GlobalPolicy = GLOBAL_POLICY): Promise<boolean> => isOn(database, policy),
+
+    /** Those that pass the filter. @throws {ChatError} CATEGORY_NOT_FOUND, PRINCIPAL_NOT_FOUND, ADD_IN_NOT_FOUND */
+    async findRooms(filter: RoomFilter, atMost: number, after = ""): Promise<Room[]> {
+      const { category, member, manager, addIn, ...plain } = filter;
+      for (const uri of [member, manager]) if (uri !== undefined) await knownPrincipal(database, uri);
+      if (
+        addIn !== undefined &&
+        (await database.rows("SELECT 1 FROM add_in WHERE name = ?", [addIn])).length === 0
+      )
+        throw new ChatError("ADD_IN_NOT_FOUND", { detail: `There is no add-in "${addIn}".` });
+      const { sql, values } = await roomConditions(database, {
+        words: "",
+        inDescription: false,
+        ...plain,
+        ...(addIn === undefined ? {} : { addIn }),
+        ...(member === undefined ? {} : { member: principalUri(member) }),
+        ...(manager === undefined ? {} : { manager: principalUri(manager) }),
+        ...(category === undefined ? {} : { category: (await namedCategory(database, category)).guid }),
+      });
+      const rows = await database.rows<RoomRow>(
+        `SELECT ${ROOM_COLUMNS} FROM ${ROOM_TABLES} WHERE ${sql} AND r.name > ? ORDER BY r.name ${limit(atMost)}`,
+        [...values, after],
+      );
+      return rows.map(roomOf);
     },
+
+    /** A user, group or domain and everything that names it. @throws {ChatError} PRINCIPAL_NOT_FOUND */
+    async inspectPrincipal(uri: string): Promise<PrincipalDetails> {
+      const principal = await knownPrincipal(database, uri);
+      const groups = await database.rows<{ display_name: string }>(
+        "SELECT g.display_name FROM affiliation a JOIN principal g ON g.id = a.group_id WHERE a.user_id = ? ORDER BY g.display_name",
+        [principal.id],
+      );
+      return {
+        principal,
+        groups: groups.map(({ display_name }) => display_name),
+        listings: await readListings(database, principal.id),
+        inEffect: {
+          enabled: principal.enabled ?? (await isOn(database, GLOBAL_POLICY)),
+          mayCreateRooms: principal.mayCreateRooms ?? (await isOn(database, CREATE_POLICY)),
+        },
+      };
+    },
+
+    listAddIns: (): Promise<(AddIn & { readonly rooms: number })[]> =>
+      database.rows<AddIn & { rooms: number }>(
+        "SELECT a.id, a.name, a.url, (SELECT COUNT(*) FROM room r WHERE r.add_in_id = a.id) AS rooms FROM add_in a ORDER BY a.name",
+      ),
 
     async listRooms(atMost: number, after = ""): Promise<Room[]> {
       const rows = await database.rows<RoomRow>(
@@ -52,14 +112,14 @@ export function administrationView(database: Database) {
       return rows.map(roomOf);
     },
 
-    async listPrincipals(atMost: number, after = ""): Promise<PrincipalView[]> {
+    async listPrincipals(atMost: number, after = "", kind?: PrincipalKind): Promise<PrincipalView[]> {
       type Row = Omit<PrincipalView, "displayName" | "enabled"> & {
         display_name: string;
         enabled: number | null;
       };
       const rows = await database.rows<Row>(
-        `SELECT id, uri, kind, display_name, email, enabled FROM principal WHERE uri > ? ORDER BY uri ${limit(atMost)}`,
-        [after],
+        `SELECT id, uri, kind, display_name, email, enabled FROM principal WHERE uri > ? ${kind === undefined ? "" : "AND kind = ? "}ORDER BY uri ${limit(atMost)}`,
+        [after, ...(kind === undefined ? [] : [kind])],
       );
       return rows.map(({ display_name, enabled, ...row }) => ({
         ...row,
@@ -84,10 +144,28 @@ export function administrationView(database: Database) {
 
     /** @throws {ChatError} CATEGORY_NOT_FOUND */
     async inspectCategory(name: string): Promise<CategoryView> {
-      const [category] = await readCategories(database, { name });
-      if (!category) throw new ChatError("CATEGORY_NOT_FOUND", { detail: `There is no category "${name}".` });
+      const category = await namedCategory(database, name);
       const listed = await readList<ScopeWord>(database, { table: "category_scope", id: category.id }, SHOWN);
       return { category, scopes: listed.map(({ uri, word }) => ({ uri, scope: word })) };
     },
   };
+}
+
+async function isOn(queries: Queries, policy: GlobalPolicy): Promise<boolean> {
+  const [row] = await queries.rows<{ value: string }>("SELECT value FROM setting WHERE name = ?", [policy]);
+  return row?.value === "1";
+}
+
+async function namedCategory(queries: Queries, name: string): Promise<Category> {
+  const [category] = await readCategories(queries, { name });
+  if (!category) throw new ChatError("CATEGORY_NOT_FOUND", { detail: `There is no category "${name}".` });
+  return category;
+}
+
+async function knownPrincipal(queries: Queries, uri: string): Promise<KnownPrincipal> {
+  const wanted = principalUri(uri);
+  const known = (await readPrincipals(queries, [wanted])).get(wanted);
+  if (!known)
+    throw new ChatError("PRINCIPAL_NOT_FOUND", { detail: `There is no user, group or domain ${uri}.` });
+  return known;
 }

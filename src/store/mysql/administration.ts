@@ -1,7 +1,10 @@
-import { administrationBy } from "../../management/administration.ts";
+import { administrationBy, type NamedRoom, roomName } from "../../management/administration.ts";
 import { openManagement } from "../../management/management.ts";
+import type { FoundPrincipals } from "../../management/ports.ts";
+import { foundRoom } from "../../management/room-changes.ts";
 import { bulkLoad } from "./administration-bulk.ts";
 import { groupAdministration } from "./administration-groups.ts";
+import { administrationReport } from "./administration-report.ts";
 import { administrationView } from "./administration-view.ts";
 import type { Database } from "./database.ts";
 import { type ManagementStoreOptions, MysqlManagementStore } from "./management-store.ts";
@@ -35,6 +38,12 @@ export function openAdministration(
     ...groupAdministration(database, store, { kind: "administrator", name: administrator }),
     ...bulkLoad(database, servedDomain),
     ...administrationView(database),
+    ...administrationReport(database),
+    /** Who can be a member of a room: in its category's scope, with this text in name or address. */
+    eligible: async (name: NamedRoom, text: string, atMost: number): Promise<FoundPrincipals> => {
+      const room = foundRoom(await store.findRoom(roomName(name)), roomName(name));
+      return store.eligible(room.categoryId, text, undefined, atMost);
+    },
   };
 }
 

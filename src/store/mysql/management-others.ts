@@ -5,7 +5,14 @@ import type { CategoryFields, ManagementUnit, PrincipalFields } from "../../mana
 import type { Queries, Value } from "./database.ts";
 import { inviteMembers } from "./invitations.ts";
 import type { Afterwards } from "./management-afterwards.ts";
-import { chunks, readCategories, readList, readPrincipals, readScopes } from "./management-rows.ts";
+import {
+  chunks,
+  readCategories,
+  readList,
+  readListings,
+  readPrincipals,
+  readScopes,
+} from "./management-rows.ts";
 import { domainOf } from "./user-store.ts";
 
 const CATEGORY_COLUMN: Record<keyof CategoryFields, string> = {
@@ -39,6 +46,8 @@ type CategoryPart = Pick<
   | "insertCategory"
   | "updateCategory"
   | "setScope"
+  | "dropScope"
+  | "listingsOf"
   | "deleteCategory"
 >;
 
@@ -92,6 +101,15 @@ export function categoryPart(queries: Queries): CategoryPart {
           chunk.map((principalId) => [categoryId, principalId, word]),
         ]);
     },
+
+    async dropScope(categoryId, word, principalId) {
+      await queries.change(
+        "DELETE FROM category_scope WHERE category_id = ? AND scope = ? AND principal_id = ?",
+        [categoryId, word, principalId],
+      );
+    },
+
+    listingsOf: (principalId) => readListings(queries, principalId),
 
     async deleteCategory(id) {
       await queries.change("DELETE FROM category_scope WHERE category_id = ?", [id]);

@@ -1,7 +1,7 @@
 import type { Category } from "../../chat/category.ts";
 import type { PrincipalKind, ScopeWord } from "../../chat/principal.ts";
 import type { Room } from "../../chat/room.ts";
-import type { CategoryName, KnownPrincipal, Listed, RoomName } from "../../management/ports.ts";
+import type { CategoryName, KnownPrincipal, Listed, Listings, RoomName } from "../../management/ports.ts";
 import { ids, limit, type Queries, type Value } from "./database.ts";
 import { ROOM_COLUMNS, ROOM_TABLES, type RoomRow, roomOf } from "./room-rows.ts";
 
@@ -126,6 +126,19 @@ export async function readScopes(
     }
   }
   return found;
+}
+
+/** The lists that name this principal itself, by name. */
+export async function readListings(queries: Queries, principalId: number): Promise<Listings> {
+  const rooms = await queries.rows<Listings["rooms"][number]>(
+    "SELECT r.id, r.name, rr.role AS word FROM room_role rr JOIN room r ON r.id = rr.room_id WHERE rr.principal_id = ? ORDER BY r.name",
+    [principalId],
+  );
+  const categories = await queries.rows<Listings["categories"][number]>(
+    "SELECT c.id, c.name, s.scope AS word FROM category_scope s JOIN category c ON c.id = s.category_id WHERE s.principal_id = ? ORDER BY c.name",
+    [principalId],
+  );
+  return { rooms, categories };
 }
 
 /** A room's roles or a category's scope, by address. */

@@ -28,6 +28,7 @@ import { ManagementRecords, type RecordsContext, sessionDigest } from "./managem
 import { roomPart } from "./management-rooms.ts";
 import { CONTAINS, CONTAINS_OR_HOLDS_DOMAIN, findRoom, readCategories, readList } from "./management-rows.ts";
 import { lockMemberships } from "./membership-rows.ts";
+import { rehearsable } from "./rehearsal.ts";
 import { readCategoryAccess } from "./room-access.ts";
 
 export interface ManagementStoreOptions {
@@ -37,6 +38,8 @@ export interface ManagementStoreOptions {
   readonly node: string;
   readonly nowMs: () => number;
   readonly waker?: ComplianceWaker;
+  /** Every change is made, and undone in the end: what it answers or refuses is what it would be. */
+  readonly rehearsal?: boolean;
   /** Something was changed and is committed. */
   readonly onChanged?: () => void;
 }
@@ -60,15 +63,6 @@ export interface Concluding {
   readonly queries: Queries;
   readonly unit: Pick<ManagementUnit, "record" | "changed">;
   readonly afterwards: Afterwards;
-}
-
-/** Undoes a transaction that was only to be tried. */
-class Undone extends Error {
-  readonly result: unknown;
-  constructor(result: unknown) {
-    super("a trial is undone");
-    this.result = result;
-  }
 }
 
 /** One administrator at a time in the whole pool: each transaction holds the counter of changes from its beginning to its end. */
@@ -115,35 +109,30 @@ export class MysqlManagementStore implements ManagementStore, ChangeStore {
     conclude: (concluding: Concluding, prepared: Prepared) => Promise<Result>,
     undo = false,
   ): Promise<Result> {
-    try {
-      const { result, left } = await this.#inOne(async (queries) => {
-        await lockMemberships(queries);
-        const prepared = await prepare(queries);
-        const done = await this.#changing(queries, actor, (unit, afterwards) =>
-          conclude({ queries, unit, afterwards }, prepared),
-        );
-        if (undo) throw new Undone(done.result);
-        return done;
-      });
-      for (const later of left) await later(this.#database);
-      return result;
-    } catch (error) {
-      if (error instanceof Undone) return error.result as Result; // what `conclude` gave above
-      throw error;
-    }
+    const { result, left } = await this.#inOne(async (queries) => {
+      await lockMemberships(queries);
+      const prepared = await prepare(queries);
+      return this.#changing(queries, actor, (unit, afterwards) =>
+        conclude({ queries, unit, afterwards }, prepared),
+      );
+    }, undo);
+    for (const later of left) await later(this.#database);
+    return result;
   }
 
   #commit<Result>(
     actor: Actor,
     work: (unit: ManagementUnit) => Promise<Result>,
   ): Promise<{ result: Result; left: readonly Later[] }> {
-    return this.#inOne((queries) => this.#changing(queries, actor, work));
+    return this.#inOne((queries) => this.#changing(queries, actor, work), this.#options.rehearsal);
   }
 
   async #inOne<Result>(
     work: (queries: Queries) => Promise<Done<Result>>,
+    undo = false,
   ): Promise<{ result: Result; left: readonly Later[] }> {
-    const { result, events, told, left } = await this.#database.transaction(work);
+    const { result, events, told, left } = await rehearsable(this.#database, undo, work);
+    if (undo) return { result, left: [] };
     if (events.length > 0) this.#options.waker?.announce(events);
     if (told) this.#options.onChanged?.();
     return { result, left };

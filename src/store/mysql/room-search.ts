@@ -16,7 +16,7 @@ export async function searchRooms(
   user: User,
   atMost: number,
 ): Promise<Room[]> {
-  const { sql, values } = await conditions(queries, query);
+  const { sql, values } = await roomConditions(queries, { ...query, disabled: query.disabled ?? false });
   const end = `ORDER BY name, id ${limit(atMost)}`;
   if (user.administrator) {
     const rows = await queries.rows<RoomRow>(
@@ -51,15 +51,18 @@ function distinct(rows: readonly RoomRow[]): RoomRow[] {
   return [...new Map(rows.map((row) => [row.id, row])).values()];
 }
 
-/** Words in the name (or the description, when asked), without regard to case and accents; then the filters. */
-async function conditions(queries: Queries, query: RoomQuery): Promise<{ sql: string; values: Value[] }> {
+/** Words in the name (or the description, when asked), without regard to case and accents; then the filters that are given. */
+export async function roomConditions(
+  queries: Queries,
+  query: RoomQuery,
+): Promise<{ sql: string; values: Value[] }> {
   const parts: string[] = [];
   const values: Value[] = [];
   const add = (sql: string, ...given: Value[]) => {
     parts.push(sql);
     values.push(...given);
   };
-  add("r.disabled = ?", query.disabled ? 1 : 0);
+  if (query.disabled !== undefined) add("r.disabled = ?", query.disabled ? 1 : 0);
   const phrase = query.words.trim();
   const words = query.match === "phrase" ? [phrase] : phrase.split(/\s+/);
   const texts = words.filter(Boolean).slice(0, MAX_WORDS);
@@ -86,5 +89,5 @@ async function conditions(queries: Queries, query: RoomQuery): Promise<{ sql: st
       ids(await principalsAround(queries, uri)),
     );
   }
-  return { sql: parts.join(" AND "), values };
+  return { sql: parts.length > 0 ? parts.join(" AND ") : "TRUE", values };
 }

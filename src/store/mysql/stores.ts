@@ -34,6 +34,8 @@ export interface StoresOptions {
   readonly node?: string;
   /** Who administers at the command line, as recorded. */
   readonly administrator?: string;
+  /** What is administered here is undone in the end. */
+  readonly rehearsal?: boolean;
   /** Something was administered here and is committed. */
   readonly onChanged?: () => void;
   /** Connections of the pool; each journal has one more. */
@@ -49,7 +51,7 @@ export interface StoresOptions {
  */
 export async function openStores(options: StoresOptions) {
   const { url, domain, compliance, waker, onSuperseded, connections, nowMs = Date.now } = options;
-  const { node = "administration", administrator, onChanged } = options;
+  const { node = "administration", administrator, onChanged, rehearsal = false } = options;
   await requireSchema(url);
   const database = new Database({ url, ...(connections === undefined ? {} : { connections }) });
   const journals: MysqlJournal[] = [];
@@ -58,6 +60,7 @@ export async function openStores(options: StoresOptions) {
       compliance,
       node,
       nowMs,
+      rehearsal,
       ...(waker ? { waker } : {}),
       ...(onChanged ? { onChanged } : {}),
     };
@@ -67,7 +70,7 @@ export async function openStores(options: StoresOptions) {
     });
     const changes = new MysqlManagementStore(database, recording);
     const rooms = new MysqlRoomStore(database);
-    await administration.addDomainPrincipal(domain);
+    await openAdministration(database, domain, { ...recording, rehearsal: false }).addDomainPrincipal(domain);
     return {
       database,
       users: new MysqlUserStore(database),

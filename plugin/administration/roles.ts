@@ -1,0 +1,78 @@
+import { ROLES, type Role } from "../../src/chat/principal.ts";
+import type { CliCommand } from "../configured.ts";
+import { oneOf, text, verb, wholeNumber } from "../verb.ts";
+
+const WHAT: Record<Role, string> = {
+  member: "who may be in a closed or secret room",
+  manager: "who looks after a room: settings and lists",
+  presenter: "who may post in an auditorium; they must be members",
+};
+
+/** One family of verbs for each of a room's three lists. */
+function roleCommands(role: Role): Record<string, CliCommand> {
+  // The spelling of old: `member` for all roles.
+  const options = role === "member" ? ["role"] : [];
+  const roleUsage = role === "member" ? " [--role member|manager|presenter]" : "";
+  const example = `"Night Shift" sip:alice@example.com`;
+  return {
+    [`${role} add`]: verb(
+      `put a user, group or domain into a room's list of ${role}s: ${WHAT[role]}`,
+      `parlance ${role} add ROOM ADDRESS${roleUsage}`,
+      ["ROOM", "ADDRESS"],
+      options,
+      async ({ administration }, [room = "", uri = ""], values) => {
+        await administration.addRole(room, uri, oneOf(values.role, ROLES, "--role") ?? role);
+        return undefined;
+      },
+      {
+        rehearsed: true,
+        details: [
+          `e.g. parlance ${role} add ${example}`,
+          "ADDRESS is sip:alice@example.com, a group's ma-grp:…, or a domain such as example.com for all its users.",
+        ],
+      },
+    ),
+    [`${role} remove`]: verb(
+      `take somebody out of a room's list of ${role}s; who loses the last right to be in the room is out of it`,
+      `parlance ${role} remove ROOM ADDRESS${roleUsage}`,
+      ["ROOM", "ADDRESS"],
+      options,
+      async ({ administration }, [room = "", uri = ""], values) => {
+        await administration.removeRole(room, uri, oneOf(values.role, ROLES, "--role") ?? role);
+        return undefined;
+      },
+      { rehearsed: true, aliases: [`${role} delete`], details: [`e.g. parlance ${role} remove ${example}`] },
+    ),
+    [`${role} list`]: verb(
+      `list a room's ${role}s`,
+      `parlance ${role} list ROOM [--json]`,
+      ["ROOM"],
+      [],
+      async ({ administration }, [name = ""]) => {
+        const { room, roles } = await administration.inspectRoom(name);
+        return roles.flatMap((entry) =>
+          entry.role === role ? [{ room: room.name, [role]: entry.uri }] : [],
+        );
+      },
+      { details: [`e.g. parlance ${role} list "Night Shift" --json`] },
+    ),
+  };
+}
+
+export const roleFamilies: Readonly<Record<string, CliCommand>> = {
+  ...roleCommands("member"),
+  ...roleCommands("manager"),
+  ...roleCommands("presenter"),
+  "member eligible": verb(
+    "list who could be in a room: users, groups and domains in its category's scope",
+    "parlance member eligible ROOM [--text TEXT] [--limit N] [--json]",
+    ["ROOM"],
+    ["text", "limit"],
+    async ({ administration }, [room = ""], values) => {
+      const atMost = wholeNumber(values.limit, "--limit", 1, 100_000) ?? 1_000;
+      const { found } = await administration.eligible(room, text(values.text) ?? "", atMost);
+      return found.map(({ uri, kind, displayName }) => ({ address: uri, kind, name: displayName }));
+    },
+    { details: ['e.g. parlance member eligible "Night Shift" --text alice'] },
+  ),
+};

@@ -1,0 +1,193 @@
+import type { RoomWishes } from "../../src/management/administration.ts";
+import { UsageError } from "../command-line.ts";
+import type { CliCommand, Values } from "../configured.ts";
+import { allPages, given, oneOf, onOff, text, verb } from "../verb.ts";
+
+const PRIVACY = ["open", "closed", "secret"] as const;
+const TYPE = ["normal", "auditorium"] as const;
+const SETTINGS = ["category", "privacy", "type", "description", "invitations", "add-in"];
+const SETTINGS_USAGE =
+  "[--privacy open|closed|secret] [--type normal|auditorium] [--description TEXT] [--invitations inherit|never] [--add-in NAME|none]";
+
+const STATES = ["yes", "no"] as const;
+
+export const roomCommands: Readonly<Record<string, CliCommand>> = {
+  "room create": verb(
+    "create a room, closed and normal unless said otherwise: only its members enter",
+    `parlance room create NAME --category NAME ${SETTINGS_USAGE} [--disabled] [--json]`,
+    ["NAME"],
+    SETTINGS,
+    async ({ administration }, [name = ""], values) => {
+      const { category, ...wishes } = wishesOf(values);
+      if (category === undefined)
+        throw new UsageError("--category is missing: every room hangs under one; see parlance category list");
+      const disabled = values.disabled === true ? { disabled: true } : {};
+      const room = await administration.addRoom({ ...wishes, ...disabled, name, category });
+      return [{ room: room.name, uri: room.uri }];
+    },
+    {
+      aliases: ["room add", "room new"],
+      switches: ["disabled"],
+      rehearsed: true,
+      details: [
+        'e.g. parlance room create "Night Shift" --category Operations --description "What happened while the others slept"',
+        "e.g. parlance room create Incidents --category Operations --privacy secret --type auditorium",
+      ],
+    },
+  ),
+  "room change": verb(
+    "change what is given of a room; its participants are told, and who may no longer be in it is out",
+    `parlance room change ROOM [--name NEW] [--category NAME] ${SETTINGS_USAGE} [--disabled yes|no] [--json]`,
+    ["ROOM"],
+    ["name", "disabled", ...SETTINGS],
+    async ({ administration }, [room = ""], values) => {
+      const disabled = oneOf(values.disabled, STATES, "--disabled");
+      const change: RoomWishes = {
+        ...wishesOf(values),
+        ...given({
+          name: text(values.name),
+          disabled: disabled === undefined ? undefined : disabled === "yes",
+        }),
+      };
+      if (Object.keys(change).length === 0)
+        throw new UsageError('nothing to change is given; "parlance room change --help" says what can be');
+      const changed = await administration.changeRoom(room, change);
+      return [{ room: changed.name, uri: changed.uri }];
+    },
+    {
+      aliases: ["room set"],
+      rehearsed: true,
+      details: [
+        'e.g. parlance room change "Night Shift" --privacy open',
+        'e.g. parlance room change "Night Shift" --name "Late Shift" --add-in none',
+        "ROOM is a room's name, or its ma-chan:// address where several domains have the name.",
+      ],
+    },
+  ),
+  "room list": verb(
+    "list rooms, those that fit every filter given",
+    "parlance room list [--text WORDS] [--in-description] [--category NAME] [--member ADDRESS] [--manager ADDRESS] " +
+      "[--privacy open|closed|secret] [--type normal|auditorium] [--invitations on|off] [--add-in NAME] [--disabled] [--enabled] [--json]",
+    [],
+    ["text", "category", "member", "manager", "privacy", "type", "invitations", "add-in"],
+    async ({ administration }, _words, values) => {
+      if (values.disabled === true && values.enabled === true)
+        throw new UsageError(
+          "--disabled and --enabled exclude each other; without both, all rooms are listed",
+        );
+      const filter = given({
+        words: text(values.text),
+        inDescription: values["in-description"] === true ? true : undefined,
+        category: text(values.category),
+        member: text(values.member),
+        manager: text(values.manager),
+        privacy: oneOf(values.privacy, PRIVACY, "--privacy"),
+        type: oneOf(values.type, TYPE, "--type"),
+        invitations: onOff(values.invitations, "--invitations"),
+        addIn: text(values["add-in"]),
+        disabled: values.disabled === true ? true : values.enabled === true ? false : undefined,
+      });
+      const rooms = await allPages(
+        (atMost, after) => administration.findRooms(filter, atMost, after),
+        ({ name }) => name,
+      );
+      return rooms.map(({ name, uri, privacy, type, disabled }) => ({
+        room: name,
+        uri,
+        privacy,
+        type,
+        state: disabled ? "disabled" : "in use",
+      }));
+    },
+    {
+      aliases: ["room find"],
+      switches: ["disabled", "enabled", "in-description"],
+      details: [
+        "--text      words in the name, with --in-description also in the description",
+        "--member    who holds the role himself, by a group or by the whole domain; --manager likewise",
+        "e.g. parlance room list --privacy secret --json",
+        "e.g. parlance room list --member sip:alice@example.com --disabled",
+      ],
+    },
+  ),
+  "room show": verb(
+    "show a room and who may do what in it",
+    "parlance room show ROOM [--json]",
+    ["ROOM"],
+    [],
+    async ({ administration }, [name = ""]) => {
+      const { room, category, lastNumber, roles } = await administration.inspectRoom(name);
+      const about = {
+        room: room.name,
+        uri: room.uri,
+        category,
+        privacy: room.privacy,
+        type: room.type,
+        state: room.disabled ? "disabled" : "in use",
+        invitations: room.invitations ? "on" : "off",
+        "add-in": room.addIn?.name ?? "",
+        messages: lastNumber,
+        description: room.description,
+      };
+      return roles.length === 0
+        ? [{ ...about, role: "", who: "" }]
+        : roles.map(({ uri, role }) => ({ ...about, role, who: uri }));
+    },
+    { aliases: ["room get"], details: ['e.g. parlance room show "Night Shift" --json'] },
+  ),
+  "room disable": verb(
+    "close a room: everybody is out, nothing is shown, nothing is lost",
+    "parlance room disable ROOM",
+    ["ROOM"],
+    [],
+    async ({ administration }, [name = ""]) => {
+      await administration.setRoomDisabled(name, true);
+      return undefined;
+    },
+    { rehearsed: true, details: ['e.g. parlance room disable "Night Shift"'] },
+  ),
+  "room enable": verb(
+    "open a disabled room again",
+    "parlance room enable ROOM",
+    ["ROOM"],
+    [],
+    async ({ administration }, [name = ""]) => {
+      await administration.setRoomDisabled(name, false);
+      return undefined;
+    },
+    { rehearsed: true, details: ['e.g. parlance room enable "Night Shift"'] },
+  ),
+  "room delete": verb(
+    "delete a room with its lists and messages, for good; the archive keeps what it has recorded",
+    "parlance room delete ROOM [--dry-run] [--json]",
+    ["ROOM"],
+    [],
+    async ({ administration }, [name = ""], values) => {
+      const { room, category, lastNumber, roles } = await administration.inspectRoom(name);
+      await administration.removeRoom(room.id);
+      const done = values["dry-run"] === true ? "would be deleted" : "deleted";
+      return [{ room: room.name, uri: room.uri, category, messages: lastNumber, roles: roles.length, done }];
+    },
+    {
+      aliases: ["room remove"],
+      rehearsed: true,
+      details: [
+        'e.g. parlance room delete "Night Shift" --dry-run',
+        "To close a room without losing anything: parlance room disable",
+      ],
+    },
+  ),
+};
+
+function wishesOf(values: Values) {
+  const invitations = oneOf(values.invitations, ["inherit", "never"] as const, "--invitations");
+  const addIn = text(values["add-in"]);
+  return given({
+    category: text(values.category),
+    description: text(values.description),
+    privacy: oneOf(values.privacy, PRIVACY, "--privacy"),
+    type: oneOf(values.type, TYPE, "--type"),
+    invitations: invitations === undefined ? undefined : invitations === "inherit",
+    addIn: addIn === "none" ? null : addIn,
+  });
+}

@@ -1,0 +1,132 @@
+import { userInfo } from "node:os";
+import { CHAT_ERRORS, ChatError } from "../src/chat/errors.ts";
+import { openStores, type Stores } from "../src/store/mysql/stores.ts";
+import { EXIT, UsageError } from "./command-line.ts";
+import { type CliCommand, configOf, expectWords, type Values } from "./configured.ts";
+import { progressOn, type ShowProgress } from "./progress.ts";
+import { print, type Shown } from "./table.ts";
+
+export type Work = (
+  stores: Stores,
+  words: readonly string[],
+  values: Values,
+  progress: ShowProgress,
+) => Promise<Shown | undefined>;
+
+export interface More {
+  /** Options without a value. */
+  readonly switches?: readonly string[];
+  /** Lines that help shows below: examples, and what more there is to know. */
+  readonly details?: readonly string[];
+  /** Other spellings of the command. */
+  readonly aliases?: readonly string[];
+  /** Offers --dry-run: the change is made, answered for, and undone. */
+  readonly rehearsed?: boolean;
+}
+
+/** A verb of the administrator: opens the stores with the configuration's secrets, which is the right it needs. */
+export function verb(
+  summary: string,
+  usage: string,
+  names: readonly string[],
+  options: readonly string[],
+  work: Work,
+  more: More = {},
+): CliCommand {
+  const { switches = [], details = [], aliases = [], rehearsed = false } = more;
+  const flags = Object.fromEntries(options.map((option) => [option, { type: "string" as const }]));
+  const dryRun = "dry-run";
+  const off = [...switches, "json", ...(rehearsed ? [dryRun] : [])];
+  return {
+    summary,
+    usage,
+    details: rehearsed
+      ? [...details, "--dry-run says what would be done, or refused, and does nothing."]
+      : details,
+    aliases,
+    options: { ...flags, ...Object.fromEntries(off.map((option) => [option, { type: "boolean" as const }])) },
+    run: async (words, values) => {
+      const given = expectWords(words, names, usage);
+      const config = configOf(values);
+      const progress = progressOn(process.stderr);
+      const stores = await openStores({
+        url: config.mysqlUrl,
+        domain: config.domain,
+        compliance: config.compliance.enabled,
+        connections: 2,
+        administrator: userInfo().username,
+        rehearsal: rehearsed && values[dryRun] === true,
+      });
+      try {
+        const shown = await work(stores, given, values, progress.show);
+        progress.clear();
+        if (shown) print(shown, values.json === true);
+        return EXIT.ok;
+      } catch (error) {
+        progress.clear();
+        // What the administrator has to decide differently; anything else is the database's trouble.
+        if (error instanceof ChatError && CHAT_ERRORS[error.code].status < 500)
+          throw new UsageError(error.message);
+        throw error;
+      } finally {
+        await stores.close();
+      }
+    },
+  };
+}
+
+type Given = string | boolean | undefined;
+
+/** @throws {UsageError} */
+export function oneOf<T extends string>(value: Given, allowed: readonly T[], name: string): T | undefined {
+  if (value === undefined) return undefined;
+  const found = allowed.find((word) => word === value);
+  if (found) return found;
+  throw new UsageError(`${name} is one of ${allowed.join(", ")}, not "${value}"`);
+}
+
+/** @throws {UsageError} */
+export function onOff(value: Given, name: string): boolean | undefined {
+  const word = oneOf(value, ["on", "off"] as const, name);
+  return word === undefined ? undefined : word === "on";
+}
+
+/** @throws {UsageError} */
+export function wholeNumber(value: Given, name: string, least: number, most: number): number | undefined {
+  if (value === undefined) return undefined;
+  const number = /^[0-9]{1,9}$/.test(String(value)) ? Number(value) : Number.NaN;
+  if (number >= least && number <= most) return number;
+  throw new UsageError(`${name} is a whole number from ${least} to ${most}, not "${value}"`);
+}
+
+export const text = (value: Given): string | undefined => (typeof value === "string" ? value : undefined);
+
+/** `a,b` as a list; the empty text is the empty list. */
+export const list = (value: Given): string[] | undefined =>
+  text(value)
+    ?.split(",")
+    .map((word) => word.trim())
+    .filter((word) => word !== "");
+
+/** `exactOptionalPropertyTypes`: what was not given is left out, not undefined. */
+export function given<T extends object>(fields: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
+  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as ReturnType<
+    typeof given<T>
+  >; // only undefined left out
+}
+
+/** All of a list that comes page by page; `after` is the key of the last one. */
+export async function allPages<Item>(
+  page: (atMost: number, after: string | undefined) => Promise<readonly Item[]>,
+  keyOf: (item: Item) => string,
+): Promise<Item[]> {
+  const all: Item[] = [];
+  for (;;) {
+    const last = all.at(-1);
+    const items = await page(PAGE, last === undefined ? undefined : keyOf(last));
+    all.push(...items);
+    if (items.length < PAGE) return all;
+  }
+}
+
+const PAGE = 1_000;
