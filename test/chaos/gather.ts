@@ -89,6 +89,9 @@ function readArchive(root: string): ArchivedMessage[] {
   return found;
 }
 
+/** Kinds that stand in the XML; what of them is here besides is what it has no attribute for. */
+const IN_XML = ["JOIN", "PART", "CHAT", "STORY", "BACKCHAT"];
+
 /** What Lync's format has no words for, such as the making of a room: canonical bodies, one a line. */
 function readUnmapped(path: string, found: ArchivedMessage[]): void {
   for (const line of readFileSync(path, "utf8").split("\n").filter(Boolean)) {
@@ -97,6 +100,7 @@ function readUnmapped(path: string, found: ArchivedMessage[]): void {
       room: { uri: string };
       actor: { uri: string };
     }; // canonical bodies
+    if (IN_XML.includes(kind)) continue;
     const who = { author: actor.uri, text: "", number: 0 };
     found.push({ ...who, conversation: path, room: room.uri, type: kind });
   }
