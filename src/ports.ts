@@ -6,6 +6,7 @@
  * holds a dialog in memory.
  */
 import type { PartReason } from "./chat/compliance-event.ts";
+import type { SearchedCriteria, SearchedRoom } from "./chat/history-search.ts";
 import type { StoredMessage } from "./chat/message.ts";
 import type { Role } from "./chat/principal.ts";
 import type { Access, Bindings } from "./chat/role.ts";
@@ -37,6 +38,8 @@ export interface RoomStore {
   search(query: RoomQuery, user: User, limit: number): Promise<Room[]>;
   /** Enabled rooms in which the user (or a group or domain of the user) holds the role, sorted by name, at most `limit`. */
   associations(role: Exclude<Role, "presenter">, user: User, limit: number): Promise<Room[]>;
+  /** Ids of the enabled rooms that keep history and whose history the user may read, ascending, at most `limit`. */
+  readable(user: User, limit: number): Promise<number[]>;
   /** Last message number per room; rooms that are gone are absent. */
   lastNumbers(ids: readonly number[]): Promise<Map<number, number>>;
 }
@@ -114,8 +117,7 @@ export const STALE = "stale" as const;
  *
  * Every method throws ChatError("STORE_DOWN") when the database is not there and ChatError("OVERLOADED") when more
  * entries wait than one second can take; nothing of that entry is stored then, or it is unknown whether it was
- * (connection lost during COMMIT): in that case the flusher finds out by reading back before it answers.
- * It throws ChatError("TOO_LATE"), unstored, for a post whose `startBeforeMs` has passed when its transaction would start.
+ * (connection lost during COMMIT): then it is read back before the answer. ChatError("TOO_LATE"), unstored: `startBeforeMs` has passed.
  */
 export interface Journal {
   /**
@@ -133,6 +135,8 @@ export interface Journal {
     room: Room,
     span: { from: number; to: number; count: number; limit: number },
   ): Promise<void>;
+  /** Records that a search is about to show these messages of each room, all or nothing. Awaited before the answer leaves. */
+  searched(by: Recorder, criteria: SearchedCriteria, rooms: readonly SearchedRoom[]): Promise<void>;
   open(dialog: DialogRecord): Promise<void>;
   /**
    * The dialog is over: PART for each room it was in, rows removed. `remember` keeps the endpoint's rooms for a day.

@@ -2,6 +2,7 @@ import type { RequestOverrides } from "./chat-dialog.ts";
 import { ChatSession } from "./chat-session.ts";
 import { ClientError } from "./client-error.ts";
 import { type EndpointOptions, profileOf, type SignInOptions } from "./endpoint-options.ts";
+import { type SearchOptions, type SearchReply, searchHistory } from "./history-search.ts";
 import { Inbox, type Notice } from "./inbox.ts";
 import type { IncomingCounts, InfoAnswer } from "./incoming.ts";
 import type { OwnPresence } from "./own-presence.ts";
@@ -208,6 +209,10 @@ export class XccosEndpoint {
 
   history(room: string, count = 25): Promise<rooms.HistoryReply> {
     return rooms.history(this.send, room, count);
+  }
+
+  searchHistory(options: SearchOptions): Promise<SearchReply> {
+    return searchHistory(this.send, options);
   }
 
   getInvitations(after = 1): Promise<rooms.InvitationsReply> {

@@ -1,3 +1,4 @@
+import type { SearchedCriteria } from "./history-search.ts";
 import type { Room } from "./room.ts";
 
 /** Why a participant is no longer in a room. */
@@ -74,6 +75,15 @@ export type ComplianceFact =
       readonly subject: string;
       readonly before: Json;
       readonly after: Json;
+    }
+  | {
+      readonly kind: "SEARCH";
+      readonly criteria: SearchedCriteria;
+      /** Numbers of the messages shown, ascending. */
+      readonly shown: readonly number[];
+      /** At least so many match; `exceeded`: not all of them are shown. */
+      readonly matches: number;
+      readonly exceeded: boolean;
     };
 
 /** Stands for the room of an event that concerns no single one. */
@@ -137,6 +147,10 @@ function detailOf(fact: ComplianceFact): Record<string, unknown> {
       return { alert: fact.alert, number: fact.number, rtf: fact.rtf, text: fact.text };
     case "BACKCHAT":
       return { count: fact.count, from: fact.from, limit: fact.limit, to: fact.to };
+    case "SEARCH": {
+      const { criteria, exceeded, matches, shown } = fact;
+      return { criteria: JSON.parse(canonicalJson(criteria)), exceeded, matches, shown };
+    }
     case "MESSAGE_REMOVED":
       return { old: oldDetail(fact.old), reason: fact.reason };
     case "MESSAGE_REPLACED":

@@ -6,6 +6,7 @@ import type { ReadMarks } from "../delivery/read-marks.ts";
 import type { Rosters } from "../delivery/rosters.ts";
 import type { Management } from "../management/management.ts";
 import type { Clock, DialogStore, Journal, MessageStore, RoomStore } from "../ports.ts";
+import type { HistorySearch } from "../search-ports.ts";
 import type { Session } from "../session.ts";
 import { MAX_DATAGRAM_BODY_BYTES } from "../sip/dialog.ts";
 import type { PreferenceStore } from "../user-ports.ts";
@@ -38,6 +39,7 @@ export interface Services {
   readonly rooms: RoomStore;
   readonly management: Management;
   readonly messages: MessageStore;
+  readonly search: HistorySearch;
   readonly dialogs: DialogStore;
   readonly journal: Journal;
   readonly preferences: PreferenceStore;

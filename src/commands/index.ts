@@ -8,6 +8,7 @@ import { bjoin, join, part } from "./join.ts";
 import { MANAGEMENT_COMMANDS } from "./manage.ts";
 import { getPreference, setPreference } from "./preferences.ts";
 import { associations, search } from "./rooms.ts";
+import { searchHistory } from "./search-history.ts";
 import { requri, serverInfo } from "./server.ts";
 
 /** Who may send a command at all; rights in a room are `chat/role.ts`'s and apply inside. */
@@ -32,6 +33,8 @@ const COMMANDS: { readonly [K in Kind]: Entry<K> } = {
   },
   part: { needs: "enabled user", handler: part },
   bccontext: { needs: "enabled user", handler: history },
+  bcbydate: { needs: "enabled user", handler: searchHistory },
+  bcbymsgid: { needs: "enabled user", handler: searchHistory },
   getinv: { needs: "enabled user", handler: invitations },
   getpref: { needs: "enabled user", handler: getPreference },
   setpref: { needs: "enabled user", handler: setPreference },

@@ -25,6 +25,7 @@ const RECONCILE_MS = 60_000;
 /** How long a second's copies may take to leave before their progress is saved. */
 const SENDING_LOOK_MS = 20;
 const SENDING_LOOKS = 40;
+const INDEX_MS = 1_000;
 const CLEAN_UP_MS = 120_000;
 
 interface HousekeepingPorts {
@@ -39,6 +40,8 @@ interface HousekeepingPorts {
   readonly lease: LeaseKeeper;
   readonly bus: NodeBus;
   readonly clock: Clock;
+  /** Indexes for the history search what has gathered since, for less than a third of the time. */
+  readonly index: () => Promise<unknown>;
   /** Removes rows that have had their time. */
   readonly cleanUp: () => Promise<unknown>;
   /** A dialog without any traffic for twice this long is over (RFC 4028 §10, with room for a lost refresh). */
@@ -86,6 +89,7 @@ export class Housekeeping {
       await review.retry();
     });
     this.every(RECONCILE_MS, "reviewing all rights", () => review.everybody());
+    this.every(INDEX_MS, "indexing for search", async () => void (await this.ports.index()));
     this.every(CLEAN_UP_MS, "cleaning up", async () => void (await this.ports.cleanUp()));
     this.every(CATCH_UP_LOOK_MS, "comparing rooms with the store", async () => {
       const nowMs = this.ports.clock.monotonicMs();

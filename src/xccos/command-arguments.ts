@@ -1,5 +1,6 @@
 import { countOf, type InvalidCommand, invalid, MAX_CRITERIA_LENGTH, roomOfChanib } from "./arguments.ts";
 import { childNamed, childrenNamed, isTrue } from "./element.ts";
+import { type HistorySearchCommand, historySearch } from "./history-search.ts";
 import { decodeManagement, type ManagementCommand } from "./management-arguments.ts";
 import { searchAttributes } from "./names.ts";
 import { type RoomRef, roomRef } from "./uri.ts";
@@ -22,6 +23,7 @@ export type CommandBody =
   | { readonly kind: "part"; readonly rooms: readonly RoomRef[] }
   /** `last`: messages wanted, undefined when the client leaves it to the server. Not capped here. */
   | { readonly kind: "bccontext"; readonly room: RoomRef; readonly last: number | undefined }
+  | HistorySearchCommand
   /** Invitations with a greater id than `after`. */
   | { readonly kind: "getinv"; readonly after: number; readonly domain: string | undefined }
   | {
@@ -83,6 +85,11 @@ export function decodeArguments(name: string, cmd: XmlElement): CommandBody {
       return roomCommand(name, childrenNamed(data, "chanib"), roomOfChanib);
     case "bccontext":
       return context(name, data);
+    case "bcbydate":
+    case "bcbymsgid": {
+      const search = historySearch(name, data);
+      return "problem" in search ? invalid(name, search.problem, search.code) : search;
+    }
     case "getinv":
       return invitations(name, data);
     case "getpref":

@@ -124,6 +124,29 @@ export const attributeNames = {
   roomManagementUrl: "roomManagementUrl", // uncertain; sib
 } as const;
 
+/** Inside `bcq`, and `matchCount` in the reply. All uncertain: the SDK's options show what must be on the wire, not how. */
+export const searchNames = {
+  text: "text",
+  match: "mt",
+  caseSensitive: "cs",
+  author: "author",
+  date: "date",
+  start: "msgid",
+  limit: "limit",
+  backwards: "searchbkwds",
+  newestFirst: "sortbkwds",
+  matchCount: "matchcnt",
+  exceeded: "exceeded",
+} as const;
+
+/** Values of `text@mt` in upper case. All uncertain. */
+export const searchMatches: ReadonlyMap<string, "any" | "all" | "phrase"> = new Map([
+  ["ANY", "any"],
+  ["ALL", "all"],
+  ["EXACT", "phrase"],
+  ["PHRASE", "phrase"],
+]);
+
 /** `fib@key` of a room that could not be joined. Confidence: seen. */
 export const FAILURE_KEY = "OPERATION_FAILED";
 

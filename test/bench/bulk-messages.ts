@@ -22,6 +22,26 @@ export async function fillRooms(
   each: number,
   authorId: number,
 ): Promise<void> {
+  await withBulkLoad(world, async ({ load, run }) => {
+    const roomsAtOnce = Math.max(1, Math.floor(CHUNK / (each - have)));
+    for (let at = 0; at < rooms.length; at += roomsAtOnce)
+      await load(MESSAGE_ROWS, lines(rooms.slice(at, at + roomsAtOnce), have, each, authorId));
+    await run("UPDATE room SET last_number = ? WHERE id IN (?)", [each, rooms.map(({ id }) => id)]);
+  });
+}
+
+/** What `load` puts messages into. */
+export const MESSAGE_ROWS =
+  "message CHARACTER SET ascii (room_id, number, author_id, at_ms, alert, text, rtf)";
+
+export interface BulkLoad {
+  /** Tab-separated rows into a table, its character set and columns; one transaction. */
+  load(into: string, lines: Iterable<string>): Promise<void>;
+  run(sql: string, values?: readonly unknown[]): Promise<void>;
+}
+
+/** The server must have been started with local-infile=1. */
+export async function withBulkLoad(world: World, work: (bulk: BulkLoad) => Promise<void>): Promise<void> {
   const connection = await createConnection({
     uri: world.stack.mysqlUrl,
     connectTimeout: 10_000,
@@ -29,22 +49,17 @@ export async function fillRooms(
   });
   try {
     await connection.query("SET SESSION unique_checks = 0, SESSION foreign_key_checks = 0");
-    const roomsAtOnce = Math.max(1, Math.floor(CHUNK / (each - have)));
-    for (let at = 0; at < rooms.length; at += roomsAtOnce) {
-      const some = rooms.slice(at, at + roomsAtOnce);
-      await connection.query({
-        sql:
-          "LOAD DATA LOCAL INFILE 'messages' INTO TABLE message CHARACTER SET ascii " +
-          "(room_id, number, author_id, at_ms, alert, text, rtf)",
-        timeout: LOAD_LIMIT_MS,
-        infileStreamFactory: () =>
-          Readable.from(lines(some, have, each, authorId), { objectMode: false, highWaterMark: 1 << 20 }),
-      });
-    }
-    await connection.query({
-      sql: "UPDATE room SET last_number = ? WHERE id IN (?)",
-      values: [each, rooms.map(({ id }) => id)],
-      timeout: LOAD_LIMIT_MS,
+    await work({
+      async load(into, lines) {
+        await connection.query({
+          sql: `LOAD DATA LOCAL INFILE 'rows' INTO TABLE ${into}`,
+          timeout: LOAD_LIMIT_MS,
+          infileStreamFactory: () => Readable.from(lines, { objectMode: false, highWaterMark: 1 << 20 }),
+        });
+      },
+      async run(sql, values = []) {
+        await connection.query({ sql, values: [...values], timeout: LOAD_LIMIT_MS });
+      },
     });
   } finally {
     connection.destroy();

@@ -3,8 +3,9 @@ import { complianceCost } from "./part-compliance-cost.ts";
 import { fanout } from "./part-fanout.ts";
 import { history } from "./part-history.ts";
 import { rooms } from "./part-rooms.ts";
+import { search } from "./part-search.ts";
 import { signin } from "./part-signin.ts";
 import { store } from "./part-store.ts";
 
 /** Every part, in the order they run when none is named. */
-export const PARTS: readonly Part[] = [fanout, rooms, store, signin, history, complianceCost];
+export const PARTS: readonly Part[] = [fanout, rooms, store, signin, history, search, complianceCost];

@@ -68,6 +68,23 @@ test("a search shows exactly the enabled rooms that the table of rights lets eac
   ]);
 });
 
+test("the rooms that a search in history looks into are exactly those that the table of rights lets each user read", async () => {
+  for (const user of [member, manager, stranger, groupie, denied]) {
+    const everything = [...rooms.values()];
+    const access = await stores.rooms.access(everything, user);
+    const expected = everything
+      .filter((room, index) => refusal("read", room, access[index] ?? NO_ACCESS) === undefined)
+      .map(({ id }) => id);
+    assert.deepEqual(await stores.rooms.readable(user, 999), expected, user.uri);
+    assert.deepEqual(await stores.rooms.readable(user, 1), expected.slice(0, 1), user.uri);
+  }
+  const [first] = await stores.rooms.readable(member, 1);
+  await ask(lab.url, "UPDATE category SET chat_history = 0 WHERE name = 'Everybody'");
+  const left = await stores.rooms.readable(member, 999);
+  await ask(lab.url, "UPDATE category SET chat_history = 1 WHERE name = 'Everybody'");
+  assert.ok(first !== undefined && !left.includes(first), "rooms that keep no history are not looked into");
+});
+
 test("a secret room appears in no search of an outsider, whatever is asked for", async () => {
   for (const query of [
     { ...all, words: "secret" },

@@ -141,6 +141,18 @@ const ATTEMPTS: readonly {
     attempt: send("bccontext", (uri) => `${room(uri)}<bcq><last cnt="5"/></bcq>`),
   },
   {
+    command: "bcbydate",
+    what: "search in the history",
+    rights: "TAKE_PART",
+    attempt: send("bcbydate", (uri) => `${room(uri)}<bcq><limit cnt="5"/></bcq>`),
+  },
+  {
+    command: "bcbymsgid",
+    what: "search from a message on",
+    rights: "TAKE_PART",
+    attempt: send("bcbymsgid", (uri) => `${room(uri)}<bcq><msgid id="1"/></bcq>`),
+  },
+  {
     command: "getparts",
     what: "list participants",
     rights: "TAKE_PART",

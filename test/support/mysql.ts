@@ -20,8 +20,8 @@ export interface MysqlLab {
   stop(): Promise<void>;
 }
 
-export async function startMysqlLab(): Promise<MysqlLab> {
-  const stack = await startStack({ parts: ["mariadb"] });
+export async function startMysqlLab(mariadbOptions: Record<string, string> = {}): Promise<MysqlLab> {
+  const stack = await startStack({ parts: ["mariadb"], mariadbOptions });
   const opened: Stores[] = [];
   try {
     await migrate(stack.mysqlUrl);

@@ -53,7 +53,7 @@ class Notes {
 }
 
 function isMapped(event: ArchivedEvent, notes: Notes): boolean {
-  if (["JOIN", "PART", "CHAT", "STORY", "BACKCHAT"].includes(event.kind)) return true;
+  if (["JOIN", "PART", "CHAT", "STORY", "BACKCHAT", "SEARCH"].includes(event.kind)) return true;
   notes.whole(event, `kind:${event.kind}`);
   return false;
 }
@@ -143,9 +143,24 @@ function mapped(event: ArchivedEvent, notes: Notes): { type: string; content: st
         id: 0,
       };
     }
+    case "SEARCH": {
+      // The grammar has no type for searches: Lync's came as BACKCHAT.
+      const { criteria, shown, matches, exceeded } = event.detail;
+      const { text, limit, ...others } = searchCriteria(criteria);
+      notes.fields(event, { criteria: others, exceeded, matches, shown });
+      const numbers = Array.isArray(shown) ? shown : [];
+      const returned = `${numbers[0] ?? 0}-${numbers.at(-1) ?? 0}/${numbers.length}`;
+      return { type: "BACKCHAT", content: `search:${text};limit=${limit};returned=${returned}`, id: 0 };
+    }
     default:
       throw new UnfitEvent("kind");
   }
+}
+
+/** @throws UnfitEvent */
+function searchCriteria(value: unknown): Record<string, unknown> {
+  if (typeof value !== "object" || value === null) throw new UnfitEvent("detail.criteria");
+  return { ...value };
 }
 
 function exact({ xml, lossy }: AttributeText, event: ArchivedEvent, field: string, notes: Notes): string {

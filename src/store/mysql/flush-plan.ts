@@ -89,18 +89,15 @@ function planPost(
 
 function planRead(
   { writes }: FlushState,
-  { by, room, span, resolve }: Entry<"read">,
+  { by, readings, resolve }: Entry<"read">,
   context: FlushContext,
 ): void {
   writes.settle.push(() => resolve(undefined));
   if (!context.compliance) return;
-  writes.readEvents += 1;
-  const { from, to, count, limit } = span;
-  record(
-    writes,
-    `read:${context.incarnation}`,
-    context.readEvents + writes.readEvents,
-    { by, room, fact: { kind: "BACKCHAT", from, to, count, limit }, atMs: context.nowMs() },
-    context,
-  );
+  const atMs = context.nowMs();
+  for (const { room, fact } of readings) {
+    writes.readEvents += 1;
+    const streamSeq = context.readEvents + writes.readEvents;
+    record(writes, `read:${context.incarnation}`, streamSeq, { by, room, fact, atMs }, context);
+  }
 }

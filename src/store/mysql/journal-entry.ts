@@ -1,4 +1,5 @@
-import type { PartReason } from "../../chat/compliance-event.ts";
+import type { ComplianceFact, PartReason } from "../../chat/compliance-event.ts";
+import type { SearchedCriteria, SearchedRoom } from "../../chat/history-search.ts";
 import type { StoredMessage } from "../../chat/message.ts";
 import type { Room } from "../../chat/room.ts";
 import type { DialogRecord, JoinedRoom, PostEntry, Recorder, STALE } from "../../ports.ts";
@@ -9,7 +10,7 @@ export interface Work {
   post: { readonly post: PostEntry };
   join: { readonly by: Recorder; readonly rooms: readonly { room: Room; mask: number }[] };
   part: { readonly by: Recorder; readonly rooms: readonly Room[]; readonly reason: PartReason };
-  read: { readonly by: Recorder; readonly room: Room; readonly span: Span };
+  read: { readonly by: Recorder; readonly readings: readonly Reading[] };
   open: { readonly dialog: DialogRecord };
   end: {
     readonly by: Recorder;
@@ -32,11 +33,17 @@ export interface Outcomes {
   adopt: (JoinedRoom & { readonly lastNumber: number })[];
 }
 
-export interface Span {
-  readonly from: number;
-  readonly to: number;
-  readonly count: number;
-  readonly limit: number;
+/** What is about to be shown of a room. */
+export interface Reading {
+  readonly room: Pick<Room, "id" | "uri" | "name">;
+  readonly fact: Extract<ComplianceFact, { kind: "BACKCHAT" | "SEARCH" }>;
+}
+
+/** A search as it is recorded: once for each room. */
+export function searchReadings(criteria: SearchedCriteria, rooms: readonly SearchedRoom[]): Reading[] {
+  return rooms.map(({ room, shown, matches, exceeded }) => {
+    return { room, fact: { kind: "SEARCH", criteria, shown, matches, exceeded } };
+  });
 }
 
 export type Kind = keyof Work;
@@ -61,6 +68,8 @@ export function weightOf(entry: Entry): number {
     case "end":
     case "adopt":
       return 20; // rooms of a usual endpoint; how many there are is known under the lock only
+    case "read":
+      return entry.readings.length;
     case "post":
       return 1 + (entry.post.text.length + (entry.post.rtf?.length ?? 0)) / 500;
     default:

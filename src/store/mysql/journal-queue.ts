@@ -80,3 +80,7 @@ export class JournalQueue {
     this.#flushMs = Math.max(tookMs, this.#flushMs * 0.8 + tookMs * 0.2);
   }
 }
+
+export function refuseAll(entries: readonly Entry[], refusal: Error): void {
+  for (const entry of entries) entry.reject(refusal);
+}

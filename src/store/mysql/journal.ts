@@ -8,8 +8,9 @@ import { SupersededError } from "./flush-lock.ts";
 import type { FlushWrites } from "./flush-state.ts";
 import { type Verdict, verdictOf } from "./flush-verdict.ts";
 import { type JournalConnection, openJournalConnection } from "./journal-connection.ts";
-import { decimal, type Entry, type Kind, type Outcomes, type Work } from "./journal-entry.ts";
-import { JournalQueue } from "./journal-queue.ts";
+import { decimal, type Entry, type Kind, type Outcomes, searchReadings, type Work } from "./journal-entry.ts";
+import { JournalQueue, refuseAll } from "./journal-queue.ts";
+import { asError } from "./store-error.ts";
 
 export interface JournalOptions {
   readonly url: string;
@@ -74,8 +75,12 @@ export class MysqlJournal implements Journal {
     return this.#enqueue("part", { by, rooms, reason });
   }
 
-  async read(...[by, room, span]: Parameters<Journal["read"]>): Promise<void> {
-    if (this.#options.compliance) await this.#enqueue("read", { by, room, span });
+  read(...[by, room, span]: Parameters<Journal["read"]>): Promise<void> {
+    return this.#enqueue("read", { by, readings: [{ room, fact: { kind: "BACKCHAT", ...span } }] });
+  }
+
+  searched(...[by, criteria, rooms]: Parameters<Journal["searched"]>): Promise<void> {
+    return this.#enqueue("read", { by, readings: searchReadings(criteria, rooms) });
   }
 
   open(...[dialog]: Parameters<Journal["open"]>): Promise<void> {
@@ -287,12 +292,4 @@ export class MysqlJournal implements Journal {
     refuseAll(this.#queue.takeAll(), new SupersededError(this.#options.incarnation));
     this.#options.onSuperseded?.();
   }
-}
-
-function refuseAll(entries: readonly Entry[], refusal: Error): void {
-  for (const entry of entries) entry.reject(refusal);
-}
-
-function asError(error: unknown): Error {
-  return error instanceof Error ? error : new Error(String(error));
 }

@@ -80,3 +80,7 @@ function fields(error: unknown): { code: string; errno: number; sqlState: string
     message: typeof message === "string" ? message : "",
   };
 }
+
+export function asError(error: unknown): Error {
+  return error instanceof Error ? error : new Error(String(error));
+}

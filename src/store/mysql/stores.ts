@@ -17,6 +17,9 @@ import { MysqlProgressStore } from "./progress-store.ts";
 import { MysqlPublicationStore } from "./publication-store.ts";
 import { MysqlReadMarkStore } from "./read-mark-store.ts";
 import { MysqlRoomStore } from "./room-store.ts";
+import { SearchIndexer } from "./search-indexer.ts";
+import { MysqlHistorySearch } from "./search-store.ts";
+import { SearchTail } from "./search-tail.ts";
 import { sweep } from "./sweep.ts";
 import { MysqlUserStore } from "./user-store.ts";
 
@@ -55,6 +58,7 @@ export async function openStores(options: StoresOptions) {
   await requireSchema(url);
   const database = new Database({ url, ...(connections === undefined ? {} : { connections }) });
   const journals: MysqlJournal[] = [];
+  const searchTail = new SearchTail();
   try {
     const recording = {
       compliance,
@@ -76,6 +80,9 @@ export async function openStores(options: StoresOptions) {
       users: new MysqlUserStore(database),
       rooms,
       messages: new MysqlMessageStore(database),
+      search: new MysqlHistorySearch(database, searchTail),
+      searchTail,
+      indexer: new SearchIndexer(database, searchTail),
       dialogs: new MysqlDialogStore(database),
       leases: new MysqlLeaseStore(database),
       progress: new MysqlProgressStore(database),

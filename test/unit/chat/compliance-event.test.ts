@@ -46,6 +46,23 @@ const FACTS: readonly ComplianceFact[] = [
     after: { type: "auditorium", name: "New\n", invitations: true, addIn: null },
   },
   { kind: "POLICY_CHANGED", subject: "enable-persistent-chat", before: false, after: true },
+  {
+    kind: "SEARCH",
+    criteria: {
+      text: "pump 3",
+      match: "all",
+      caseSensitive: true,
+      authors: ["sip:bob@example.com" as Aor],
+      fromMs: 1_795_395_600_000,
+      toMs: null,
+      start: null,
+      backwards: true,
+      limit: 50,
+    },
+    shown: [3, 9],
+    matches: 2,
+    exceeded: false,
+  },
 ];
 
 for (const fact of FACTS) {

@@ -137,6 +137,37 @@ describe("Lync's compliance XML", () => {
     }
   });
 
+  test("a search is written as Lync wrote it, as reading; what else was asked and shown stands beside it", async () => {
+    const criteria = {
+      text: 'pump; "3" <x>',
+      match: "all",
+      caseSensitive: false,
+      authors: [],
+      fromMs: null,
+      toMs: 5,
+      start: null,
+      backwards: true,
+      limit: 20,
+    } as const;
+    const search = eventMaker("")({
+      stream: "read:n1-1",
+      fact: { kind: "SEARCH", criteria, shown: [3, 7, 9], matches: 40, exceeded: true },
+    });
+    const batch = render([search]);
+    assert.match(
+      xmlOf(batch),
+      /type="BACKCHAT" content="search:pump; &quot;3&quot; &lt;x&gt;;limit=20;returned=3-9\/3" id="0"/,
+    );
+    assert.equal(await faultsOf(xmlOf(batch)), undefined);
+    const { text: _text, limit: _limit, ...others } = criteria;
+    assert.deepEqual(JSON.parse(batch.unmapped[0] ?? "").fields, {
+      criteria: others,
+      exceeded: true,
+      matches: 40,
+      shown: [3, 7, 9],
+    });
+  });
+
   test("order within a room follows the room's own numbers, whatever the clocks of the nodes say", () => {
     const make = eventMaker("");
     const events = [

@@ -38,6 +38,7 @@ function makeFanout(stored: readonly StoredMessage[], removed: readonly number[]
       bindings: async () => ({ scope: new Map(), roles: new Map() }),
       search: async () => [],
       associations: async () => [],
+      readable: async () => [],
       lastNumbers: async () => new Map([[1, stored.at(-1)?.number ?? 0]]),
     },
     sender: {

@@ -4,6 +4,7 @@ import { test } from "node:test";
 import { decodeEnvelope, encodeEnvelope } from "../../../src/xccos/envelope.ts";
 import { XccosError } from "../../../src/xccos/error.ts";
 import { encodeGrpchat } from "../../../src/xccos/grpchat.ts";
+import { searchData } from "../../../src/xccos/history-search.ts";
 import * as management from "../../../src/xccos/management-reply.ts";
 import type { ResponseName } from "../../../src/xccos/names.ts";
 import * as notices from "../../../src/xccos/notice.ts";
@@ -39,6 +40,7 @@ const dataEncoders: Readonly<Record<string, Encoder>> = {
   joinData: replies.joinData,
   partData: replies.partData,
   historyData: (...args: Parameters<typeof replies.historyData>) => replies.historyData(...args).data,
+  searchData,
   invitationData: replies.invitationData,
   preferenceData: replies.preferenceData,
   roomInfoData: management.roomInfoData,
