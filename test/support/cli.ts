@@ -7,10 +7,10 @@ export interface CliAnswer {
   readonly err: string;
 }
 
-/** Runs the `parlance` command on a configuration. */
+/** Runs the `parlance` command, as it was built (`plugin/test` builds it first), on a configuration. */
 export function parlance(configFile: string, ...words: string[]): Promise<CliAnswer> {
   return new Promise((resolve) => {
-    const args = [...programArgs(true), ...words, "--config", configFile];
+    const args = [...programArgs(false), ...words, "--config", configFile];
     execFile(process.execPath, args, { timeout: 60_000 }, (error, out, err) => {
       const code = error === null ? 0 : typeof error.code === "number" ? error.code : -1;
       resolve({ code, out, err });
