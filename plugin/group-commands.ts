@@ -52,7 +52,12 @@ export const groupCommands: Readonly<Record<string, CliCommand>> = {
             by: sources === null ? "another group" : sources.join(" and "),
           }));
     },
-    { details: ["GROUP is a group's address, or its name where only one has it."] },
+    {
+      details: [
+        "GROUP is a group's address, or its name where only one has it.",
+        "e.g. parlance group show Operators --json",
+      ],
+    },
   ),
   "group add": verb(
     "add a group, empty; it can be named wherever a user can",
@@ -75,6 +80,7 @@ export const groupCommands: Readonly<Record<string, CliCommand>> = {
       await administration.removeGroup(name);
       return undefined;
     },
+    { details: ["e.g. parlance group remove Operators"] },
   ),
   "group member add": verb(
     "put a user, or another group with all who are in it, into a group",
@@ -96,7 +102,12 @@ export const groupCommands: Readonly<Record<string, CliCommand>> = {
       await administration.removeFromGroup(group, member);
       return undefined;
     },
-    { details: ["Who is in it by the directory has to be taken out there."] },
+    {
+      details: [
+        "Who is in it by the directory has to be taken out there.",
+        "e.g. parlance group member remove Operators sip:alice@example.com",
+      ],
+    },
   ),
   "group import": verb(
     "put many into groups at once, from a list; all of it or nothing",
@@ -122,6 +133,7 @@ export const groupCommands: Readonly<Record<string, CliCommand>> = {
         "user's address or another group. Groups that are missing are added, with the name given; users of served domains too.",
         "--replace   each group in the list has exactly the members that the list gives it; the directory's stay",
         "--dry-run   say what would change, and change nothing",
+        "e.g. parlance group import shifts.csv --dry-run",
       ],
     },
   ),
