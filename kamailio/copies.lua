@@ -120,19 +120,22 @@ local function way_of(line)
 	return line.path
 end
 
--- A notification. One that is answered has a transaction, which takes the answer; the other never has.
+-- A notification. One that is answered needs a transaction, which takes the answer.
 local function send_notification(line, path, cseq, body)
-	if path.via and line.method == "BENOTIFY" then
+	if path.via and not round.stateful and line.method == "BENOTIFY" then
 		local text = "BENOTIFY " .. line.ruri .. " SIP/2.0\r\nVia: " .. path.via .. ";branch=z9hG4bKpl-" .. round.life .. "-" .. line.reference
 			.. "-" .. cseq .. "\r\nMax-Forwards: 70\r\n" .. line.party .. cseq .. " BENOTIFY\r\n" .. line.headers
 			.. "Content-Length: " .. #body .. "\r\n\r\n" .. body
 		return KSR.corex.sendx(line.nexthop, path.socket, text) >= 0
 	end
-	local headers = line.party .. cseq .. " NOTIFY\r\n" .. line.headers
-	return KSR.tm.t_uac_send("NOTIFY", line.ruri, line.nexthop, path.socket, headers, body) >= 0
+	-- What is never answered would be sent again and again as a datagram.
+	local method = path.via and line.method or "NOTIFY"
+	local headers = line.party .. cseq .. " " .. method .. "\r\n" .. line.headers
+	return KSR.tm.t_uac_send(method, line.ruri, line.nexthop, path.socket, headers, body) >= 0
 end
 
--- Over a connection no transaction is kept (unless PARLANCE_STATEFUL_COPIES): nothing would be sent again, and who is silent is found by watching one copy in 256.
+-- With PARLANCE_STATEFUL_COPIES 0 no transaction is kept over a connection: nothing would be sent again, and who is silent is found
+-- by watching one copy in 256. COMPAT(Kamailio, 5.6): sendx looks for the connection by remote address alone.
 -- The branch says whether it is watched, so that the answers to all others are done with at once (route[PARLANCE_REPLY]).
 local function send_copy(line, path, cseq, watched, group)
 	if path.via and not round.stateful then
