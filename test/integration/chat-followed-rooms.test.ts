@@ -239,13 +239,15 @@ test("a filter's words are found in the rooms its user follows and may read, whe
   await until("the filter is known", async () => {
     posts += 1;
     assert.equal(await bob.post(room, "die PUMPE steht"), 200);
-    await carol.getServerInfo(); // whatever is on its way is there before the answer
-    return found(carol).length > 0;
+    // Whatever is on its way is there before the answer. Each node learns of the filter by itself.
+    for (const endpoint of [carol, phone]) await endpoint.getServerInfo();
+    return found(carol).length > 0 && found(phone).length > 0;
   });
-  await until(
-    "every post since then is found",
-    () => found(carol).at(-1)?.startsWith(`true pumps ${posts} `) === true,
-  );
+  for (const endpoint of [carol, phone])
+    await until(
+      "every post since then is found",
+      () => found(endpoint).at(-1)?.startsWith(`true pumps ${posts} `) === true,
+    );
   const before = found(carol).length;
   for (const [uri, text] of [
     [closed, "Pumpe"],
