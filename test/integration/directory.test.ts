@@ -363,17 +363,20 @@ test("several nodes refresh at intervals, one of them each time; an outage is to
     await ldap.stop();
     const failed = readings;
     await until("it is tried again and again", () => readings > failed + 4);
-    assert.equal(told.length, 1, told.join("\n"));
-    assert.match(told[0] ?? "", /ECONNREFUSED/);
+    // A reading that was under way ends in its own words.
+    const outage = told.filter((text) => !text.includes("closed before"));
+    assert.equal(outage.length, 1, told.join("\n"));
+    assert.match(outage[0] ?? "", /ECONNREFUSED/);
+    const before = told.length;
     await ldap.start();
-    await until("its end is told", () => told.length === 2);
-    assert.equal(told[1], "recovered");
+    await until("its end is told", () => told.length > before);
+    assert.deepEqual(told.slice(before), ["recovered"]);
     await ldap.removeMember("outer", ldap.person("dave"));
     await until("a change is found by itself", async () => (await groupsOf("dave"))?.length === 0);
   } finally {
     await Promise.all(nodes.map((node) => node.stop()));
   }
-  assert.deepEqual(told.slice(2), []);
+  assert.equal(told.at(-1), "recovered");
 });
 
 test("ten thousand users and a group of five thousand take seconds, and memory for no more than them", async () => {
