@@ -148,8 +148,10 @@ function detailOf(fact: ComplianceFact): Record<string, unknown> {
     case "BACKCHAT":
       return { count: fact.count, from: fact.from, limit: fact.limit, to: fact.to };
     case "SEARCH": {
-      const { criteria, exceeded, matches, shown } = fact;
-      return { criteria: JSON.parse(canonicalJson(criteria)), exceeded, matches, shown };
+      const { exceeded, matches, shown } = fact;
+      const { authors, backwards, caseSensitive, fromMs, limit, match, start, text, toMs } = fact.criteria;
+      const criteria = { authors, backwards, caseSensitive, fromMs, limit, match, start, text, toMs };
+      return { criteria, exceeded, matches, shown };
     }
     case "MESSAGE_REMOVED":
       return { old: oldDetail(fact.old), reason: fact.reason };

@@ -1,5 +1,5 @@
 import { ChatError } from "./errors.ts";
-import { folded, isOneWord, normalized, termsOf } from "./search-words.ts";
+import { composed, folded, isOneWord, normalized, termsOf } from "./search-words.ts";
 
 /** What is asked of a text. */
 export interface TextQuery {
@@ -41,6 +41,7 @@ export function compileSearch({ text, match, caseSensitive }: TextQuery): TextMa
   const found = needles.filter(({ terms }) => terms.length > 0);
   if (found.length === 0) return undefined;
   if (found.length > MAX_SEARCH_WORDS) throw new ChatError("LIMIT_EXCEEDED");
+  const hasBlank = found.some(({ needle }) => needle.includes(" "));
   const alternatives = found.map(({ terms }) => terms);
   const isIn = (haystack: string) => {
     const wanted = ({ needle }: { needle: string }) => holds(haystack, needle);
@@ -49,7 +50,7 @@ export function compileSearch({ text, match, caseSensitive }: TextQuery): TextMa
   return {
     groups: match === "any" ? [alternatives] : alternatives.map((one) => [one]),
     matches: (candidate) => {
-      const same = normalized(candidate);
+      const same = hasBlank ? normalized(candidate) : composed(candidate);
       return isIn(caseSensitive ? same : folded(same));
     },
   };

@@ -17,13 +17,17 @@ const SCRIPT_RUNS = new RegExp(`[${UNSPACED}]+|[^${UNSPACED}]+`, "gu");
 /** Soft hyphens, and what asks for a picture or a letter form of the same character. */
 const INVISIBLE = /\u00ad|\ufe0e|\ufe0f/g;
 
-/** Equal for texts that look the same: composed and full-width forms are one, blanks of every kind and number are one. */
-export function normalized(text: string): string {
-  const one = isAscii(text) ? text : text.replace(INVISIBLE, "").normalize("NFKC");
-  return one.replace(/\s+/g, " ");
+/** Equal for texts that look the same: composed and full-width forms are one. */
+export function composed(text: string): string {
+  return isAscii(text) ? text : text.replace(INVISIBLE, "").normalize("NFKC");
 }
 
-/** Without regard to case, of what `normalized` gave. Upper case first: ß and SS are one, and so are σ and ς. */
+/** The same, and blanks of every kind and number are one. */
+export function normalized(text: string): string {
+  return composed(text).replace(/\s+/g, " ");
+}
+
+/** Without regard to case, of what `composed` gave. Upper case first: ß and SS are one, and so are σ and ς. */
 export function folded(text: string): string {
   return isAscii(text) ? text.toLowerCase() : text.toUpperCase().toLowerCase().replaceAll("ς", "σ");
 }
@@ -46,7 +50,7 @@ export function termsOf(text: string): Set<number> {
     addAsciiTerms(text, terms);
     return terms;
   }
-  for (const [run] of folded(normalized(text)).matchAll(TOKEN)) addRun(run, terms);
+  for (const [run] of folded(composed(text)).matchAll(TOKEN)) addRun(run, terms);
   return terms;
 }
 

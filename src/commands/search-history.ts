@@ -19,8 +19,8 @@ const SEARCH_MS = 1_000;
 const MAX_ROOMS = 20_000;
 /** Matches counted in all, shared out to the rooms; so many as are shown in a room are counted in any case. */
 const MAX_COUNTED = 2_000;
-/** As a message travels, at least. */
-const LEAST_MESSAGE_BYTES = 250;
+/** A short message as it travels: more of them than would fill a reply are not looked for. */
+const SHORT_MESSAGE_BYTES = 350;
 /** The envelope and the reply around the rooms. */
 const AROUND_ROOMS_BYTES = 2_000;
 
@@ -47,7 +47,7 @@ export async function searchHistory(command: HistorySearchCommand, context: Cont
       matcher,
       criteria,
       counted: Math.max(criteria.limit + 1, Math.floor(MAX_COUNTED / Math.max(1, ids.length))),
-      most: Math.min(limits.searchLimit, Math.ceil(limits.maxReplyBytes() / LEAST_MESSAGE_BYTES)),
+      most: Math.min(limits.searchLimit, Math.ceil(limits.maxReplyBytes() / SHORT_MESSAGE_BYTES)),
       deadlineMs,
     },
     ids,

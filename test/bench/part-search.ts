@@ -69,13 +69,17 @@ async function run(context: PartContext): Promise<PartResult> {
       await reader.signIn();
     }
     const answered = new Map<Kind, Answered[]>();
+    const cpu: Record<string, number> = {};
     for (const kind of KINDS) {
       context.say(`${REQUESTS[kind]} searches in ${kind}`);
       await ask(kind, readers, rooms, WARM_UP_REQUESTS, SEED);
+      const before = cpuMicroseconds(world.pids());
       const all = await withProfile(context, world, `search-${kind.replace(" ", "-")}`, () =>
         ask(kind, readers, rooms, REQUESTS[kind], SEED + 1),
       );
       answered.set(kind, all);
+      for (const [name, used] of Object.entries(cpuBetween(before, cpuMicroseconds(world.pids()))))
+        cpu[`${kind}: ${name}, CPU ms per search`] = round(used / 1_000 / all.length, 2);
     }
     context.say("comparing what was found with reading everything");
     for (const [kind, all] of answered)
@@ -85,6 +89,7 @@ async function run(context: PartContext): Promise<PartResult> {
       ratio: BAR_MS / worst,
       figures: {
         ...Object.fromEntries(KINDS.flatMap((kind) => figuresOf(kind, answered.get(kind) ?? []))),
+        ...cpu,
         "searches outstanding": READERS,
         ...(await sizes(world)),
         "loading messages, s": round(loading.messagesS),
