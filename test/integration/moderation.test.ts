@@ -92,6 +92,29 @@ test("a message that is removed at the command line is gone for participants on 
   );
 });
 
+test("a search finds a replaced message by its new words, not by its old ones, and a removed one not at all", async () => {
+  const uri = await lab.addRoom({ name: "Searched", members: ["alice", "bob"] });
+  const alice = await signedInOn(lab, "n1", "alice", uri);
+  const bob = await signedInOn(lab, "n2", "bob", uri);
+  for (const text of ["first secret", "second secret", "third"])
+    assert.equal(await alice.post(uri, text), 200);
+  const found = async (endpoint: XccosEndpoint, text: string) =>
+    (await endpoint.searchHistory({ rooms: [uri], text, authors: [lab.address("alice")] })).found.flatMap(
+      ({ messages }) => messages.map(({ chatId }) => chatId),
+    );
+  // Both nodes know the words by then.
+  for (const endpoint of [alice, bob]) assert.deepEqual(await found(endpoint, "secret"), [1, 2]);
+  const replaced = await parlance("message", "replace", "Searched", "--words", "first", "--reason", "test");
+  assert.equal(replaced.code, 0, replaced.err);
+  const removed = await parlance("message", "remove", "Searched", "--words", "second", "--reason", "test");
+  assert.equal(removed.code, 0, removed.err);
+  for (const endpoint of [alice, bob]) {
+    assert.deepEqual(await found(endpoint, "secret"), []);
+    assert.deepEqual(await found(endpoint, "administrator"), [1]);
+    assert.deepEqual(await found(endpoint, "third"), [3]);
+  }
+});
+
 test("what an author said is replaced, by Lync's text unless another is given, and participants get the new text", async () => {
   const uri = await lab.addRoom({ name: "Rude", members: ["alice", "bob"] });
   const alice = await signedInOn(lab, "n1", "alice", uri);

@@ -1,7 +1,9 @@
 import type { OldMessage } from "../../chat/compliance-event.ts";
 import type { FilteredMessage } from "../../chat/message-filter.ts";
+import { authorTerm, termsOf } from "../../chat/search-words.ts";
 import { MAX_MESSAGES_AT_ONCE, type ManagementUnit, type Span } from "../../management/ports.ts";
 import { limit, type Queries, type Value } from "./database.ts";
+import { SegmentBuilder, writeSegment } from "./search-segment.ts";
 
 /** Messages, and bytes of text, that are cleared in one step: some ten milliseconds of work. */
 const CLEARED_AT_ONCE = 500;
@@ -52,6 +54,7 @@ export function messagePart(queries: Queries, version: number): MessagePart {
         numbers,
       ]);
       await mark(roomId, numbers, 0);
+      await indexAgain(queries, roomId, numbers, text);
     },
 
     async clearMessages(roomId, upTo) {
@@ -63,6 +66,23 @@ export function messagePart(queries: Queries, version: number): MessagePart {
       ]);
     },
   };
+}
+
+/** The history search knows these messages by the words they had: it finds them by their new ones as well. */
+async function indexAgain(
+  queries: Queries,
+  roomId: number,
+  numbers: readonly number[],
+  text: string,
+): Promise<void> {
+  const builder = new SegmentBuilder();
+  const rows = await queries.rows<{ number: number; author_id: number }>(
+    "SELECT number, author_id FROM message WHERE room_id = ? AND number IN (?) ORDER BY number",
+    [roomId, numbers],
+  );
+  for (const { number, author_id } of rows)
+    builder.add(roomId, number, termsOf(text).add(authorTerm(author_id)));
+  if (builder.messages > 0) await writeSegment(queries, builder);
 }
 
 interface Row {

@@ -23,7 +23,7 @@ const NAMED_ROOMS = 500;
 const MOST_READ = 4_096;
 const ALL_INDEXED: Sifted = { numbers: [], unsifted: { from: Number.MAX_SAFE_INTEGER, to: 0 } };
 /** Rooms looked into at once by a search that the index cannot help. */
-const ROOMS_AT_ONCE = 1_000;
+const ROOMS_AT_ONCE = 900;
 
 /**
  * The index says where a word may stand, the messages themselves decide, and what is not indexed yet is read: so that a search

@@ -5,7 +5,7 @@ import { type RoomSource, sizeOf } from "./search-source.ts";
 
 /** Messages read at once: more when few of them match, and they are not long. */
 const READ_MESSAGES = 256;
-const MORE_MESSAGES = 1_024;
+const MORE_MESSAGES = 900;
 const MOST_CHARACTERS = 500_000;
 /** Messages looked at at once when the database leaves out most of them, and rows that may come back then. */
 const MOST_READ_MESSAGES = 16_384;
