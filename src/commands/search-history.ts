@@ -10,7 +10,7 @@ import { fib } from "../xccos/blocks.ts";
 import { encodeFound, type HistorySearchCommand, searchData } from "../xccos/history-search.ts";
 import { travellingBytes } from "../xccos/travelling.ts";
 import type { RoomRef } from "../xccos/uri.ts";
-import type { CommandResult, Context, Services } from "./context.ts";
+import { type CommandResult, type Context, mostReplyBytes, type Services } from "./context.ts";
 import { fill } from "./search-fill.ts";
 
 /** A search ends after this, with what it has by then. Requests of the same dialog wait for it, and a post waits 1.5 s at most. */
@@ -39,6 +39,12 @@ export async function searchHistory(command: HistorySearchCommand, context: Cont
   const { readable, refused } = isNamed ? await namedRooms(command.rooms, context) : NO_ROOMS;
   const [onlyRefused] = refused.values();
   if (onlyRefused && command.rooms.length === 1) throw new ChatError(onlyRefused);
+  const failures = command.rooms
+    .filter(({ uri }) => refused.has(uri))
+    .map(fib)
+    .join("");
+  const mostBytes = mostReplyBytes(context) - AROUND_ROOMS_BYTES - travellingBytes(failures);
+  if (mostBytes < 0) throw new ChatError("LIMIT_EXCEEDED");
   const ids = isNamed
     ? readable.filter(({ keepsHistory }) => keepsHistory).map(({ id }) => id)
     : await services.rooms.readable(session.user, MAX_ROOMS);
@@ -47,7 +53,7 @@ export async function searchHistory(command: HistorySearchCommand, context: Cont
       matcher,
       criteria,
       counted: Math.max(criteria.limit + 1, Math.floor(MAX_COUNTED / Math.max(1, ids.length))),
-      most: Math.min(limits.searchLimit, Math.ceil(limits.maxReplyBytes() / SHORT_MESSAGE_BYTES)),
+      most: Math.min(limits.searchLimit, Math.ceil(mostReplyBytes(context) / SHORT_MESSAGE_BYTES)),
       deadlineMs,
     },
     ids,
@@ -58,8 +64,7 @@ export async function searchHistory(command: HistorySearchCommand, context: Cont
     const unseen = found.lastRoom !== null && room.id > found.lastRoom && room.keepsHistory;
     return { room, ...(matching.get(room.id) ?? { messages: [], matches: 0, exceeded: unseen }) };
   });
-  const failed = command.rooms.filter(({ uri }) => refused.has(uri));
-  const { data, shown } = describe(results, command, failed, found.lastRoom !== null, services);
+  const { data, shown } = describe(results, command, found.lastRoom !== null, mostBytes);
   if (services.recordsReading) {
     const matched = shown.filter(({ matches }) => matches > 0);
     const [only] = readable;
@@ -69,7 +74,10 @@ export async function searchHistory(command: HistorySearchCommand, context: Cont
   }
   for (const { room, shown: numbers } of shown)
     services.readMarks.note(session.user.id, room.id, numbers.at(-1) ?? 0);
-  return { data, ...(readable.length === 1 && isNamed ? { turn: readable[0]?.id ?? 0 } : {}) };
+  return {
+    data: data + failures,
+    ...(readable.length === 1 && isNamed ? { turn: readable[0]?.id ?? 0 } : {}),
+  };
 }
 
 const NO_ROOMS = { readable: [] as Room[], refused: new Map<string, ChatErrorCode>() };
@@ -130,11 +138,9 @@ type Result = Pick<FoundInRoom, "messages" | "matches" | "exceeded"> & { readonl
 function describe(
   results: readonly Result[],
   { backwards, newestFirst }: HistorySearchCommand,
-  failed: readonly RoomRef[],
   unfinished: boolean,
-  { limits }: Services,
+  mostBytes: number,
 ): { data: string; shown: SearchedRoom[] } {
-  const failures = failed.map(fib).join("");
   const ordered = results.toSorted((a, b) => Number(b.matches > 0) - Number(a.matches > 0));
   const encoded = ordered.map(({ room, messages }) => ({
     headBytes: travellingBytes(searchData([{ room, messages: [], matches: 99_999, exceeded: true }], false)),
@@ -142,7 +148,7 @@ function describe(
   }));
   const sizes = fill(
     encoded.map(({ headBytes, texts }) => ({ headBytes, messageBytes: texts.map(travellingBytes) })),
-    limits.maxReplyBytes() - AROUND_ROOMS_BYTES - travellingBytes(failures),
+    mostBytes,
   );
   const told = sizes.map((size, index) => {
     const { room, messages, matches, exceeded } = ordered[index] as Result; // as many as sizes
@@ -161,7 +167,7 @@ function describe(
   const isCut = ordered.slice(told.length).some(({ matches, exceeded }) => matches > 0 || exceeded);
   const places = new Map(results.map(({ room }, place) => [room.id, place]));
   const inOrder = told.toSorted((a, b) => (places.get(a.room.id) ?? 0) - (places.get(b.room.id) ?? 0));
-  return { data: searchData(inOrder, unfinished || isCut) + failures, shown: inOrder };
+  return { data: searchData(inOrder, unfinished || isCut), shown: inOrder };
 }
 
 /** Where a search that showed nothing of any room took place. */
