@@ -15,7 +15,7 @@ interface Row {
 }
 
 /** Messages read at once. */
-const READ_MESSAGES = 64;
+const READ_MESSAGES = 128;
 /** Characters of texts and rich versions in one answer: more than a reply can hold. */
 const MOST_CHARACTERS = 2_000_000;
 

@@ -57,8 +57,14 @@ export class MysqlHistorySearch implements HistorySearch {
     const authors = authorIds ? [authorIds.map((id) => [authorTerm(id)])] : [];
     const groups = [...(matcher?.groups ?? []), ...authors];
     // First what is not in the index, then the index: what goes from one to the other meanwhile is seen twice, never not at all.
-    const rest = groups.length > 0 ? await this.#siftUnindexed(groups, roomIds) : new Map<number, Sifted>();
-    const plan = groups.length > 0 ? await planSearch(this.#database, groups, roomIds) : undefined;
+    // The plan is made of estimates and may be made at any time.
+    const [rest, plan] =
+      groups.length > 0
+        ? await Promise.all([
+            this.#siftUnindexed(groups, roomIds),
+            planSearch(this.#database, groups, roomIds),
+          ])
+        : [new Map<number, Sifted>(), undefined];
     const filter = { authorIds, fromMs: criteria.fromMs, toMs: criteria.toMs };
     const step = plan?.roomsAtOnce ?? ROOMS_AT_ONCE;
     const found: Found[] = [];
