@@ -19,6 +19,9 @@ const MAX_ROOMS = 32_000;
 const MERGE_FIRST = 2 * FAN_IN;
 /** Portions of a merge follow each other for so long. */
 const TURN_MS = 300;
+/** A node that is at work for more than this share of its time puts indexing off, until so many seals wait. */
+const BUSY = 0.5;
+const PUT_OFF_SEALS = 4;
 /** After some work for so many times as long there is none: the node has other things to do. */
 const REST = 2;
 
@@ -31,6 +34,7 @@ export class SearchIndexer {
   readonly #tail: SearchTail;
   readonly #sealMessages: number;
   #restUntilMs = 0;
+  #utilization = performance.eventLoopUtilization();
 
   constructor(database: Database, tail: SearchTail, sealMessages = SEAL_MESSAGES) {
     this.#database = database;
@@ -44,15 +48,15 @@ export class SearchIndexer {
     if (beganMs < this.#restUntilMs) return;
     const behind = await unindexed(this.#database, undefined);
     await this.#tail.refresh(this.#database, behind, { isAll: true, most: READ_IN_TURN });
-    while ((await this.step(behind)) === 0 && performance.now() < beganMs + TURN_MS);
+    if (!this.#isBusy() || waitingIn(behind) >= PUT_OFF_SEALS * this.#sealMessages)
+      while ((await this.step(behind)) === 0 && performance.now() < beganMs + TURN_MS);
     this.#restUntilMs = performance.now() + REST * (performance.now() - beganMs);
   }
 
   /** One transaction's worth. @returns messages indexed, 0 for a portion of a merge */
   async step(behind?: readonly UnindexedRange[]): Promise<number | "nothing"> {
     const ranges = behind ?? (await unindexed(this.#database, undefined));
-    const waiting = ranges.reduce((sum, { from, to }) => sum + to - from + 1, 0);
-    const isDue = waiting >= this.#sealMessages;
+    const isDue = waitingIn(ranges) >= this.#sealMessages;
     return this.#database.transaction(async (queries) => {
       const [state] = await queries.rows<StateRow>(
         "SELECT merge_level, merge_up_to, merge_target, merge_term FROM search_state WHERE id = 1 FOR UPDATE SKIP LOCKED",
@@ -64,6 +68,13 @@ export class SearchIndexer {
       await mergePortion(queries, merge);
       return 0;
     });
+  }
+
+  /** Since it was asked the last time. */
+  #isBusy(): boolean {
+    const before = this.#utilization;
+    this.#utilization = performance.eventLoopUtilization();
+    return performance.eventLoopUtilization(this.#utilization, before).utilization > BUSY;
   }
 
   async #seal(queries: Queries): Promise<number> {
@@ -118,6 +129,10 @@ export async function unindexed(
     roomIds ? [roomIds] : [],
   );
   return rows.map((row) => ({ roomId: row.id, from: Number(row.number) + 1, to: row.last_number }));
+}
+
+function waitingIn(ranges: readonly UnindexedRange[]): number {
+  return ranges.reduce((sum, { from, to }) => sum + to - from + 1, 0);
 }
 
 /** The first ones, of so many messages. */

@@ -23,7 +23,7 @@ interface Known {
 }
 
 /** Messages at most, about 200 bytes each. More wait only when indexing does not keep up; they are read by each search then. */
-const MOST_MESSAGES = 65_536;
+const MOST_MESSAGES = 131_072;
 const READ_MESSAGES = 256;
 const EVERYBODY = { authorIds: undefined, fromMs: null, toMs: null };
 const NOTHING = new Uint32Array(0);
