@@ -124,14 +124,6 @@ test("more posts than can be committed: 503 at once for the rest, and what is ac
   // Who is refused hears it at once: he has not waited in the queue first. Kamailio's own 503 is for nodes that do not answer; a few
   // come when the machine is busy with other things.
   const [waited, refusedAfter] = [medianMs(taken), medianMs(refused)];
-  console.log(
-    "MED",
-    refusedAfter,
-    waited,
-    refused.filter(({ retryAfter }) => retryAfter !== OF_THE_NODE).length,
-    refused.length,
-    taken.length,
-  );
   assert.ok(refusedAfter < waited / 4, `refused after ${refusedAfter} ms, taken after ${waited} ms`);
   const unanswered = refused.filter(({ retryAfter }) => retryAfter !== OF_THE_NODE).length;
   assert.ok(unanswered < refused.length / 4, `${unanswered} of ${refused.length} refusals are Kamailio's`);
