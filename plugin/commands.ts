@@ -1,6 +1,7 @@
 import { migrate } from "../src/store/mysql/migrate.ts";
 import { createLogger, type Logger } from "../src/telemetry.ts";
 import { addInCommands } from "./administration/add-ins.ts";
+import { alertCommands } from "./administration/alerts.ts";
 import { categoryCommands } from "./administration/categories.ts";
 import { policyCommands } from "./administration/policies.ts";
 import { reportCommands } from "./administration/report.ts";
@@ -59,12 +60,13 @@ export const COMMANDS: Readonly<Record<string, CliCommand>> = {
       expectWords(words, [], "parlance check-config --config FILE");
       const config = configOf(values);
       process.stdout.write(
-        `${JSON.stringify({ ...config, key: "***", mysqlUrl: "***", redisUrl: "***", ...(config.directoryPassword === undefined ? {} : { directoryPassword: "***" }) }, undefined, 2)}\n`,
+        `${JSON.stringify({ ...config, key: "***", mysqlUrl: "***", redisUrl: "***", alertSecrets: "***", ...(config.directoryPassword === undefined ? {} : { directoryPassword: "***" }) }, undefined, 2)}\n`,
       );
       return EXIT.ok;
     },
   },
   ...statusCommands,
+  ...alertCommands,
   ...policyCommands,
   ...userCommands,
   ...categoryCommands,

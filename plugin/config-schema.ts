@@ -90,6 +90,28 @@ const directory = z
   })
   .prefault({});
 
+const mailbox = z.email("is a mail address such as ops@example.com");
+const alerts = z
+  .strictObject({
+    "webhook-url-file": z.string().optional(),
+    "webhook-token-file": z.string().optional(),
+    "smtp-url-file": z.string().optional(),
+    "mail-from": mailbox.optional(),
+    "mail-to": z.array(mailbox).max(20).default([]),
+    "repeat-interval": duration("1m", "30d").default(14_400_000),
+  })
+  .check(({ value, issues }) => {
+    const needs = (path: keyof typeof value) =>
+      issues.push({ code: "custom", message: "is missing", path: [path], input: value });
+    const byMail = value["smtp-url-file"] !== undefined;
+    if (byMail && value["mail-from"] === undefined) needs("mail-from");
+    if (byMail && value["mail-to"].length === 0) needs("mail-to");
+    if (!byMail && (value["mail-from"] !== undefined || value["mail-to"].length > 0)) needs("smtp-url-file");
+    if (value["webhook-token-file"] !== undefined && value["webhook-url-file"] === undefined)
+      needs("webhook-url-file");
+  })
+  .prefault({});
+
 /** Of a call, around the one reply in it. */
 export const AROUND_REPLY_BYTES = 4_000;
 
@@ -132,6 +154,7 @@ export const configSchema = z
       })
       .prefault({}),
     directory,
+    alerts,
     log: z
       .strictObject({ level: z.enum(["fatal", "error", "warn", "info", "debug"]).default("info") })
       .prefault({}),

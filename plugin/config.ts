@@ -17,6 +17,12 @@ export interface Config extends ConfigFile {
   readonly directoryPassword: string | undefined;
   /** Absolute. */
   readonly directoryCaFile: string | undefined;
+  /** Where alerts are told; undefined what is not set. */
+  readonly alertSecrets: {
+    readonly webhookUrl: string | undefined;
+    readonly webhookToken: string | undefined;
+    readonly smtpUrl: string | undefined;
+  };
 }
 
 /**
@@ -52,6 +58,7 @@ export function loadConfig(file: string): Config {
       "a redis:// URL",
     ),
     outputDirectory: resolve(base, settings.compliance["output-directory"]),
+    alertSecrets: readAlertSecrets(base, settings.alerts),
     directoryPassword:
       settings.directory["password-file"] === undefined
         ? undefined
@@ -65,6 +72,22 @@ export function loadConfig(file: string): Config {
     directoryCaFile:
       settings.directory["ca-file"] === undefined ? undefined : resolve(base, settings.directory["ca-file"]),
   });
+}
+
+function readAlertSecrets(base: string, alerts: ConfigFile["alerts"]) {
+  const secret = (
+    key: "webhook-url-file" | "webhook-token-file" | "smtp-url-file",
+    form: RegExp,
+    what: string,
+  ) => {
+    const file = alerts[key];
+    return file === undefined ? undefined : readSecret(base, file, `alerts.${key}`, form, what);
+  };
+  return {
+    webhookUrl: secret("webhook-url-file", /^https?:\/\/\S+$/, "an http or https URL"),
+    webhookToken: secret("webhook-token-file", /^[\x21-\x7e]{1,4096}$/, "a token, one line"),
+    smtpUrl: secret("smtp-url-file", /^smtps?:\/\/\S+$/, "an smtp:// or smtps:// URL"),
+  };
 }
 
 /** Checks the text of a configuration; see `loadConfig`. */

@@ -8,9 +8,11 @@ import { Database } from "../src/store/mysql/database.ts";
 import { MysqlHandoverStore } from "../src/store/mysql/handover-store.ts";
 import { requireSchema } from "../src/store/mysql/migrate.ts";
 import { MysqlOutboxStore } from "../src/store/mysql/outbox-store.ts";
+import { RedisConnection } from "../src/store/redis/connection.ts";
 import { JobConsumer } from "../src/store/redis/job-consumer.ts";
 import type { Logger } from "../src/telemetry.ts";
 import type { Config } from "./config.ts";
+import { watchWorker } from "./wire-alerts.ts";
 
 /** Builds the compliance worker out of its parts and starts it. */
 export async function startWorker(config: Config, log: Logger): Promise<{ stop: () => Promise<void> }> {
@@ -25,6 +27,8 @@ export async function startWorker(config: Config, log: Logger): Promise<{ stop: 
     trouble: (what, error) =>
       log.warn({ what, why: error instanceof Error ? error.message : String(error) }, "tried again later"),
   };
+  const redis = new RedisConnection({ url: config.redisUrl });
+  redis.start();
   const worker = new ComplianceWorker({
     outbox: new MysqlOutboxStore(database),
     handover: new MysqlHandoverStore(database),
@@ -40,10 +44,13 @@ export async function startWorker(config: Config, log: Logger): Promise<{ stop: 
     archiver: { runIntervalMs },
   });
   worker.start();
+  const watchman = watchWorker(config, { database, redis, log });
   log.info({ output: config.outputDirectory, runIntervalMs }, "compliance worker is ready");
   return {
     stop: async () => {
       await worker.stop();
+      await watchman.stop();
+      redis.close();
       await database.close();
     },
   };

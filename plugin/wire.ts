@@ -1,10 +1,8 @@
 import type { EdgeLink } from "../kamailio/edge-link.ts";
 import { Gateway } from "../kamailio/gateway.ts";
 import { InfoSender } from "../kamailio/info-sender.ts";
-import { CallTimedOut, ConnectionLost } from "../kamailio/jsonrpc/errors.ts";
 import { NotificationServer } from "../kamailio/jsonrpc/server.ts";
 import { Attendance } from "../src/attendance.ts";
-import { ChatError } from "../src/chat/errors.ts";
 import type { Services } from "../src/commands/context.ts";
 import { Envids } from "../src/delivery/envids.ts";
 import { Fanout } from "../src/delivery/fanout.ts";
@@ -28,7 +26,9 @@ import { RedisTransport } from "../src/store/redis/redis-transport.ts";
 import { createMetrics, knownMethod, type Logger } from "../src/telemetry.ts";
 import type { Config } from "./config.ts";
 import { AROUND_REPLY_BYTES } from "./config-schema.ts";
+import { failuresOn } from "./failures.ts";
 import { nowAndThen } from "./now-and-then.ts";
+import { watchNode } from "./wire-alerts.ts";
 import { type Following, followChanges } from "./wire-changes.ts";
 import { startDirectory } from "./wire-directory.ts";
 import { makeEdge } from "./wire-edge.ts";
@@ -43,14 +43,7 @@ const clock: Clock = { nowMs: () => Date.now(), monotonicMs: () => performance.n
  */
 export async function startNode(config: Config, log: Logger, onLost: (why: string) => void) {
   const metrics = createMetrics();
-  const onError = (error: unknown, what: string) => {
-    metrics.errors.inc({ what });
-    // A condition that has a name and passes, such as a database that is busy: where in the program it was met says nothing.
-    if (error instanceof ChatError) log.warn({ what, why: error.code }, "put off");
-    else if (error instanceof ConnectionLost || error instanceof CallTimedOut)
-      log.warn({ what, why: error.message }, "away");
-    else log.error({ err: error, what }, "failed");
-  };
+  const onError = failuresOn(log, metrics);
 
   // Stores
   const redisSettings = {
@@ -268,6 +261,7 @@ export async function startNode(config: Config, log: Logger, onLost: (why: strin
   await http.listen(config.http.listen);
   housekeeping.start();
   const directory = startDirectory(config, stores, { holder: me, maySpeak, log, metrics, onError });
+  const watchman = watchNode(config, { stores, edges, bus, behindMs, log, metrics });
   ready = true;
   if (config.chat["session-expires"] < 90_000)
     log.warn(
@@ -280,6 +274,7 @@ export async function startNode(config: Config, log: Logger, onLost: (why: strin
     ready = false;
     housekeeping.stop();
     await directory.stop();
+    await watchman.stop();
     await link.close();
     fanout.stop();
     notices.stop();

@@ -79,6 +79,29 @@ export function createMetrics() {
           for (const [edge, { reached }] of read()) this.set({ edge }, reached ? 1 : 0);
         },
       }),
+    alerts: (read: () => readonly { name: string; subject: string; severity: string }[]) =>
+      new Gauge({
+        name: "parlance_alert",
+        help: "1 while something is the matter, by alert; see docs/operator.md",
+        labelNames: ["alert", "subject", "severity"],
+        registers,
+        collect() {
+          this.reset();
+          for (const { name, subject, severity } of read()) this.set({ alert: name, subject, severity }, 1);
+        },
+      }),
+    archiveGauges: (read: () => Readonly<Record<ArchiveGauge, number>> | undefined) => {
+      for (const name of Object.keys(ARCHIVE_GAUGES) as ArchiveGauge[])
+        new Gauge({
+          name,
+          help: ARCHIVE_GAUGES[name],
+          registers,
+          collect() {
+            const figures = read();
+            if (figures) this.set(figures[name]);
+          },
+        });
+    },
     behindSeconds: (read: () => number) =>
       new Gauge({
         name: "parlance_send_behind_seconds",
@@ -90,6 +113,15 @@ export function createMetrics() {
       }),
   };
 }
+
+/** The same on every node: how the way into the archive is, as the database shows it. */
+const ARCHIVE_GAUGES = {
+  parlance_outbox_oldest_seconds: "Age of the oldest recorded event that the archive has not taken over",
+  parlance_handover_oldest_seconds: "Age of the oldest event that the adapter has not written",
+  parlance_quarantined_events: "Events that could not be archived as they are",
+  parlance_workers: "Compliance workers that are running",
+} as const;
+type ArchiveGauge = keyof typeof ARCHIVE_GAUGES;
 
 export type Metrics = ReturnType<typeof createMetrics>;
 

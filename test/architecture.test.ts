@@ -70,6 +70,7 @@ const RULES: readonly (readonly [place: string, mayImport: readonly string[]])[]
   ],
   ["src/directory/ldap/", ["src/directory/", "ldapts"]],
   ["src/directory/", ["src/directory/", "src/sip/"]],
+  ["src/alerts/", ["src/alerts/", "nodemailer"]],
   ["src/compliance/", ["src/compliance/", "src/chat/", "src/ports.ts"]],
   [
     "src/store/mysql/",
@@ -83,6 +84,7 @@ const RULES: readonly (readonly [place: string, mayImport: readonly string[]])[]
       "src/compliance/",
       "src/management/",
       "src/directory/ports.ts",
+      "src/alerts/",
       "mysql2",
     ],
   ],

@@ -33,7 +33,7 @@ export interface LabRoom {
 
 /** Sections of parlance.yaml that a test may want to be different. */
 export type LabSettings = Readonly<
-  Partial<Record<"chat" | "compliance" | "directory" | "log", Record<string, unknown>>>
+  Partial<Record<"alerts" | "chat" | "compliance" | "directory" | "log", Record<string, unknown>>>
 >;
 
 export interface LabOptions {

@@ -1,0 +1,64 @@
+import { statfs } from "node:fs/promises";
+import type { AlertName, Finding } from "./alert.ts";
+import { Lasting } from "./lasting.ts";
+import type { Probe } from "./ports.ts";
+
+/** A clock that is off by less is the time service's business. */
+const CLOCK_OFF_MS = 30_000;
+/** After a jump the clock is right again, as far as anybody here can tell: told for so long. */
+const JUMP_TOLD_MS = 600_000;
+const LEAST_SHARE = 0.05;
+const LEAST_BYTES = 500e6;
+
+/** The matter as soon as something has been away for so long. */
+export function awayProbe(
+  name: AlertName,
+  subject: string,
+  isThere: () => boolean,
+  forMs: number,
+  monotonicMs: () => number,
+): Probe {
+  const away = new Lasting(forMs, monotonicMs);
+  return () =>
+    away.see(!isThere()) ? [{ name, subject, detail: `for ${Math.round(away.lastedMs / 1_000)} s` }] : [];
+}
+
+/** Wall clock against monotonic clock: whoever sets it is found, in both directions. */
+export function clockProbe(process: string, clock: { nowMs(): number; monotonicMs(): number }): Probe {
+  const offset = () => clock.nowMs() - clock.monotonicMs();
+  let believed = offset();
+  let jumpedMs: number | undefined;
+  return (): Finding[] => {
+    const jump = offset() - believed;
+    if (Math.abs(jump) <= CLOCK_OFF_MS) {
+      believed += jump; // slewed: nobody's trouble
+      jumpedMs = undefined;
+      return [];
+    }
+    jumpedMs ??= clock.monotonicMs();
+    if (clock.monotonicMs() - jumpedMs > JUMP_TOLD_MS) believed = offset();
+    return [{ name: "clock-jumped", subject: process, detail: `set by ${Math.round(jump / 1_000)} s` }];
+  };
+}
+
+/** This machine's clock against the database's. @param aheadMs undefined while it is not known */
+export function clockFinding(process: string, aheadMs: number | undefined): Finding[] {
+  if (aheadMs === undefined || Math.abs(aheadMs) <= CLOCK_OFF_MS) return [];
+  const detail = `${Math.round(aheadMs / 1_000)} s ahead of the database's clock`;
+  return [{ name: "clock-jumped", subject: `${process} and the database`, detail }];
+}
+
+/** Room for the archive's files. A folder that is not there is the adapter's trouble. */
+export function diskProbe(folder: string): Probe {
+  return async () => {
+    const known = await statfs(folder).catch(() => undefined);
+    if (!known) return [];
+    const { bavail, blocks, bsize } = known;
+    const free = bavail * bsize;
+    if (free >= LEAST_BYTES && bavail >= LEAST_SHARE * blocks) return [];
+    const share = ((100 * bavail) / Math.max(1, blocks)).toFixed(1);
+    return [
+      { name: "disk-nearly-full", subject: folder, detail: `${Math.round(free / 1e6)} MB (${share} %) left` },
+    ];
+  };
+}

@@ -1,0 +1,62 @@
+import type { PoolFigures, PoolView, ProcessKind } from "../../alerts/ports.ts";
+import { type Database, limit } from "./database.ts";
+import { dbNowMs } from "./handover-rows.ts";
+
+/** Four looks of a process that says every five seconds that it lives. */
+const SILENT_MS = 20_000;
+const COUNT_TO = 10_000;
+const MOST_DEAD = 50;
+
+/** What the database shows of the whole pool; looked at every few seconds, so each question is answered by an index. */
+export class MysqlPoolView implements PoolView {
+  readonly #database: Database;
+  readonly #nowMs: () => number;
+
+  constructor(database: Database, nowMs: () => number) {
+    this.#database = database;
+    this.#nowMs = nowMs;
+  }
+
+  async figures(): Promise<PoolFigures> {
+    const [clock] = await this.#database.rows<{ now_ms: number }>(`SELECT ${dbNowMs} AS now_ms`);
+    const clockAheadMs = this.#nowMs() - Number(clock?.now_ms);
+    const [processes, outbox, handover, quarantined, failing] = await Promise.all([
+      this.#database.rows<{ name: string; kind: ProcessKind; silent_ms: number }>(
+        `SELECT name, kind, CAST(${dbNowMs} AS SIGNED) - CAST(seen_ms AS SIGNED) AS silent_ms FROM process ORDER BY name ${limit(COUNT_TO)}`,
+      ),
+      this.#oldest("compliance_outbox"),
+      this.#oldest("compliance_handover"),
+      this.#database.rows<{ n: number }>(
+        `SELECT COUNT(*) AS n FROM (SELECT 1 FROM compliance_quarantine ${limit(COUNT_TO)}) AS counted`,
+      ),
+      this.#database.rows<{ adapter: string; attempts: number; last_error: string | null }>(
+        "SELECT adapter, attempts, last_error FROM compliance_run WHERE attempts > 0 ORDER BY adapter",
+      ),
+    ]);
+    const silent = processes.filter(({ silent_ms }) => Number(silent_ms) > SILENT_MS);
+    return {
+      clockAheadMs,
+      dead: silent
+        .slice(0, MOST_DEAD)
+        .map(({ name, kind, silent_ms }) => ({ name, kind, silentMs: Number(silent_ms) })),
+      workers: processes.filter(({ kind, silent_ms }) => kind === "worker" && Number(silent_ms) <= SILENT_MS)
+        .length,
+      oldestOutboxMs: outbox,
+      oldestHandoverMs: handover,
+      quarantined: Number(quarantined[0]?.n ?? 0),
+      failing: failing.map(({ adapter, attempts, last_error }) => ({
+        adapter,
+        attempts: Number(attempts),
+        reason: last_error ?? "",
+      })),
+    };
+  }
+
+  /** Ids rise with time: the first one is the oldest, to the millisecond. */
+  async #oldest(table: "compliance_outbox" | "compliance_handover"): Promise<number | null> {
+    const [row] = await this.#database.rows<{ age_ms: number }>(
+      `SELECT CAST(${dbNowMs} AS SIGNED) - CAST(at_ms AS SIGNED) AS age_ms FROM ${table} ORDER BY event_id ${limit(1)}`,
+    );
+    return row === undefined ? null : Math.max(0, Number(row.age_ms));
+  }
+}

@@ -1,0 +1,113 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { poolFindings } from "../../../src/alerts/pool-findings.ts";
+import type { PoolFigures } from "../../../src/alerts/ports.ts";
+import { awayProbe, clockFinding, clockProbe } from "../../../src/alerts/probes.ts";
+
+const WELL: PoolFigures = {
+  clockAheadMs: 40,
+  dead: [],
+  workers: 1,
+  oldestOutboxMs: 900,
+  oldestHandoverMs: 800_000,
+  quarantined: 0,
+  failing: [],
+};
+const SETTINGS = { compliance: true, runIntervalMs: 900_000 };
+
+const names = (figures: Partial<PoolFigures>, settings = SETTINGS) =>
+  poolFindings({ ...WELL, ...figures }, settings).map(({ name }) => name);
+
+test("of a pool that is well nothing is found", () => {
+  assert.deepEqual(names({}), []);
+  assert.deepEqual(names({ oldestOutboxMs: null, oldestHandoverMs: null }), []);
+});
+
+test("each trouble of the pool has its name", () => {
+  const dead = (kind: "node" | "worker") => [{ name: "n2", kind, silentMs: 21_000 }];
+  assert.deepEqual(names({ dead: dead("node") }), ["node-dead"]);
+  assert.deepEqual(names({ dead: dead("worker") }), ["worker-dead"]);
+  assert.deepEqual(names({ oldestOutboxMs: 30_001 }), ["capture-behind"]);
+  assert.deepEqual(names({ oldestHandoverMs: 900_000 + 600_001 }), ["delivery-behind"]);
+  assert.deepEqual(names({ quarantined: 1 }), ["event-quarantined"]);
+  const failing = [{ adapter: "lync-xml", attempts: 3, reason: "ENOSPC" }];
+  assert.deepEqual(names({ failing }), ["delivery-failing"]);
+  assert.match(poolFindings({ ...WELL, failing }, SETTINGS)[0]?.detail ?? "", /3 times: ENOSPC/);
+});
+
+test("without compliance the archive is nobody's trouble, a dead node is", () => {
+  const figures = {
+    oldestOutboxMs: 1e6,
+    quarantined: 5,
+    dead: [{ name: "n1", kind: "node", silentMs: 1e5 }],
+  };
+  assert.deepEqual(names(figures as Partial<PoolFigures>, { ...SETTINGS, compliance: false }), ["node-dead"]);
+});
+
+test("what is away for a moment is not the matter; the time counts from the last moment it was there", async () => {
+  let nowMs = 0;
+  let isThere = true;
+  const probe = awayProbe(
+    "redis-away",
+    "n1",
+    () => isThere,
+    10_000,
+    () => nowMs,
+  );
+  assert.deepEqual(await probe(), []);
+  isThere = false;
+  assert.deepEqual(await probe(), []);
+  nowMs = 9_999;
+  assert.deepEqual(await probe(), []);
+  isThere = true;
+  assert.deepEqual(await probe(), []);
+  isThere = false;
+  nowMs = 15_000;
+  assert.deepEqual(await probe(), []);
+  nowMs = 25_000;
+  assert.deepEqual(await probe(), [{ name: "redis-away", subject: "n1", detail: "for 10 s" }]);
+});
+
+test("a clock that is set by an hour is found, forwards and back, and believed after ten minutes", async () => {
+  for (const jumpMs of [3_600_000, -3_600_000]) {
+    let wallMs = 1e12;
+    let monotonicMs = 0;
+    const pass = (ms: number) => {
+      wallMs += ms;
+      monotonicMs += ms;
+    };
+    const probe = clockProbe("n1", { nowMs: () => wallMs, monotonicMs: () => monotonicMs });
+    pass(5_000);
+    assert.deepEqual(await probe(), []);
+    wallMs += jumpMs;
+    pass(5_000);
+    assert.deepEqual(await probe(), [
+      { name: "clock-jumped", subject: "n1", detail: `set by ${jumpMs / 1_000} s` },
+    ]);
+    pass(590_000);
+    assert.equal((await probe()).length, 1);
+    pass(15_000);
+    await probe();
+    pass(5_000);
+    assert.deepEqual(await probe(), []);
+  }
+});
+
+test("a clock that is set back to the right time is no longer the matter; slewing never is", async () => {
+  let wallMs = 1e12;
+  const probe = clockProbe("n1", { nowMs: () => wallMs, monotonicMs: () => 0 });
+  wallMs += 3_600_000;
+  assert.equal((await probe()).length, 1);
+  wallMs -= 3_600_000;
+  assert.deepEqual(await probe(), []);
+  for (let step = 0; step < 20; step++) {
+    wallMs += 20_000;
+    assert.deepEqual(await probe(), []);
+  }
+});
+
+test("a clock that differs from the database's by more than 30 s is found", () => {
+  assert.deepEqual(clockFinding("n1", undefined), []);
+  assert.deepEqual(clockFinding("n1", -29_000), []);
+  assert.equal(clockFinding("n1", -31_000).length, 1);
+});
