@@ -7,6 +7,7 @@ import { policyCommands } from "./administration/policies.ts";
 import { reportCommands } from "./administration/report.ts";
 import { roleFamilies } from "./administration/roles.ts";
 import { roomCommands } from "./administration/rooms.ts";
+import { selftestCommands } from "./administration/selftest.ts";
 import { statusCommands } from "./administration/status.ts";
 import { userCommands } from "./administration/users.ts";
 import { EXIT } from "./command-line.ts";
@@ -67,6 +68,7 @@ export const COMMANDS: Readonly<Record<string, CliCommand>> = {
   },
   ...statusCommands,
   ...alertCommands,
+  ...selftestCommands,
   ...policyCommands,
   ...userCommands,
   ...categoryCommands,

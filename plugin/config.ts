@@ -172,7 +172,12 @@ function readText(path: string, what: string): string {
   }
 }
 
-function readSecret(base: string, name: string, path: string, form: RegExp, what: string): string {
+/**
+ * A secret from a file that only its owner can read.
+ * @param path the setting, or whatever else names the file
+ * @throws {ConfigError}
+ */
+export function readSecret(base: string, name: string, path: string, form: RegExp, what: string): string {
   const file = resolve(base, name);
   const text = readText(file, `${path}:`).trim();
   if (!form.test(text)) throw new ConfigError(path, `${file} does not hold ${what}`);

@@ -280,6 +280,7 @@ test("every administrative verb was run here as a process", () => {
     "worker",
     "migrate",
     "check-config",
+    "selftest",
     "message remove",
     "message replace",
     "room clear",
