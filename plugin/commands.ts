@@ -3,6 +3,8 @@ import { createLogger, type Logger } from "../src/telemetry.ts";
 import { addInCommands } from "./administration/add-ins.ts";
 import { alertCommands } from "./administration/alerts.ts";
 import { categoryCommands } from "./administration/categories.ts";
+import { groupCommands } from "./administration/groups.ts";
+import { moderationCommands } from "./administration/moderation.ts";
 import { policyCommands } from "./administration/policies.ts";
 import { reportCommands } from "./administration/report.ts";
 import { roleFamilies } from "./administration/roles.ts";
@@ -11,10 +13,9 @@ import { selftestCommands } from "./administration/selftest.ts";
 import { statusCommands } from "./administration/status.ts";
 import { userCommands } from "./administration/users.ts";
 import { EXIT } from "./command-line.ts";
+import { bashCompletion } from "./completion.ts";
 import type { Config } from "./config.ts";
 import { type CliCommand, configOf, expectWords, type Values } from "./configured.ts";
-import { groupCommands } from "./group-commands.ts";
-import { moderationCommands } from "./moderation-commands.ts";
 import { startNode } from "./wire.ts";
 import { startWorker } from "./wire-worker.ts";
 
@@ -63,6 +64,20 @@ export const COMMANDS: Readonly<Record<string, CliCommand>> = {
       process.stdout.write(
         `${JSON.stringify({ ...config, key: "***", mysqlUrl: "***", redisUrl: "***", alertSecrets: "***", ...(config.directoryPassword === undefined ? {} : { directoryPassword: "***" }) }, undefined, 2)}\n`,
       );
+      return EXIT.ok;
+    },
+  },
+  "completion bash": {
+    summary: "print what bash needs to complete commands, options and their values",
+    usage: "parlance completion bash",
+    details: [
+      "e.g. source <(parlance completion bash)",
+      "e.g. parlance completion bash > /etc/bash_completion.d/parlance",
+    ],
+    options: {},
+    run: async (words) => {
+      expectWords(words, [], "parlance completion bash");
+      process.stdout.write(bashCompletion(SPELLINGS, Object.keys(COMMANDS)));
       return EXIT.ok;
     },
   },

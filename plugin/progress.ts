@@ -1,5 +1,5 @@
-/** Tells how much of the work is done. */
-export type ShowProgress = (what: string, done: number, all: number) => void;
+/** Tells how much of the work is done; without `all` nobody knows yet how much there is. */
+export type ShowProgress = (what: string, done: number, all?: number) => void;
 
 interface Terminal {
   readonly isTTY?: boolean;
@@ -24,9 +24,7 @@ export function progressOn(
       const now = nowMs();
       if (terminal.isTTY !== true || now - began < QUIET_MS || now - drawn < REDRAW_MS) return;
       drawn = now;
-      const share = all > 0 ? Math.min(1, done / all) : 1;
-      const bar = "#".repeat(Math.round(share * WIDTH)).padEnd(WIDTH, ".");
-      const line = `${what} [${bar}] ${String(Math.floor(share * 100)).padStart(3)}% (${done} of ${all})`;
+      const line = all === undefined ? `${done} ${what}` : barOf(what, done, all);
       terminal.write(`\r\u001b[K${line.slice(0, Math.max(1, (terminal.columns ?? 80) - 1))}`);
     },
     clear: () => {
@@ -34,4 +32,10 @@ export function progressOn(
       drawn = Number.NEGATIVE_INFINITY;
     },
   };
+}
+
+function barOf(what: string, done: number, all: number): string {
+  const share = all > 0 ? Math.min(1, done / all) : 1;
+  const bar = "#".repeat(Math.round(share * WIDTH)).padEnd(WIDTH, ".");
+  return `${what} [${bar}] ${String(Math.floor(share * 100)).padStart(3)}% (${done} of ${all})`;
 }

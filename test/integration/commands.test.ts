@@ -281,6 +281,7 @@ test("every administrative verb was run here as a process", () => {
     "migrate",
     "check-config",
     "selftest",
+    "completion bash",
     "message remove",
     "message replace",
     "room clear",

@@ -1,11 +1,8 @@
-import { DEFAULT_REPLACEMENT, type MessageFilter, TEXT_MATCHES } from "../src/chat/message-filter.ts";
-import { UsageError } from "./command-line.ts";
-import type { CliCommand, Values } from "./configured.ts";
-import { given, list, oneOf, text, verb } from "./verb.ts";
-
-/** Work below this is over before anybody would read how far it is. */
-const QUIET_MS = 2_000;
-const PROGRESS_EVERY_MS = 200;
+import { DEFAULT_REPLACEMENT, type MessageFilter, TEXT_MATCHES } from "../../src/chat/message-filter.ts";
+import { UsageError } from "../command-line.ts";
+import type { CliCommand, Values } from "../configured.ts";
+import type { ShowProgress } from "../progress.ts";
+import { given, list, oneOf, text, verb } from "../verb.ts";
 
 const WHICH = ["number", "author", "from", "until", "words", "match"] as const;
 const WHICH_USAGE =
@@ -18,10 +15,14 @@ export const moderationCommands: Readonly<Record<string, CliCommand>> = {
     `parlance message remove ROOM ${WHICH_USAGE} --reason TEXT [--dry-run] [--json]`,
     ["ROOM"],
     [...WHICH, "reason"],
-    async ({ administration }, [room = ""], values) => {
-      const progress = progressOf(values);
-      const wanted = { filter: filterOf(values), replacement: null, ...motive(values), ...progress };
-      const { messages } = await administration.moderateMessages(room, wanted).finally(progress.end);
+    async ({ administration }, [room = ""], values, progress) => {
+      const wanted = {
+        filter: filterOf(values),
+        replacement: null,
+        ...motive(values),
+        onProgress: shown(progress),
+      };
+      const { messages } = await administration.moderateMessages(room, wanted);
       return [{ room, [values["dry-run"] === true ? "would be removed" : "removed"]: messages }];
     },
     {
@@ -36,11 +37,15 @@ export const moderationCommands: Readonly<Record<string, CliCommand>> = {
     `parlance message replace ROOM ${WHICH_USAGE} [--text TEXT] --reason TEXT [--dry-run] [--json]`,
     ["ROOM"],
     [...WHICH, "text", "reason"],
-    async ({ administration }, [room = ""], values) => {
-      const progress = progressOf(values);
+    async ({ administration }, [room = ""], values, progress) => {
       const replacement = text(values.text) ?? DEFAULT_REPLACEMENT;
-      const wanted = { filter: filterOf(values), replacement, ...motive(values), ...progress };
-      const { messages } = await administration.moderateMessages(room, wanted).finally(progress.end);
+      const wanted = {
+        filter: filterOf(values),
+        replacement,
+        ...motive(values),
+        onProgress: shown(progress),
+      };
+      const { messages } = await administration.moderateMessages(room, wanted);
       return [{ room, [values["dry-run"] === true ? "would be replaced" : "replaced"]: messages }];
     },
     {
@@ -53,13 +58,12 @@ export const moderationCommands: Readonly<Record<string, CliCommand>> = {
     "parlance room clear ROOM --before DATE | --all --reason TEXT [--dry-run] [--json]",
     ["ROOM"],
     ["before", "reason"],
-    async ({ administration }, [room = ""], values) => {
+    async ({ administration }, [room = ""], values, progress) => {
       const beforeMs = moment(values.before, "--before");
       if ((beforeMs === undefined) === (values.all !== true))
         throw new UsageError("say which messages: --before DATE, or --all of them");
-      const progress = progressOf(values);
-      const wanted = { ...given({ beforeMs }), ...motive(values), ...progress };
-      const { messages } = await administration.clearRoom(room, wanted).finally(progress.end);
+      const wanted = { ...given({ beforeMs }), ...motive(values), onProgress: shown(progress) };
+      const { messages } = await administration.clearRoom(room, wanted);
       return [{ room, [values["dry-run"] === true ? "would be removed" : "removed"]: messages }];
     },
     {
@@ -68,6 +72,9 @@ export const moderationCommands: Readonly<Record<string, CliCommand>> = {
     },
   ),
 };
+
+/** How many there will be is known when they are done. */
+const shown = (progress: ShowProgress) => (messages: number) => progress("messages", messages);
 
 function motive(values: Values): { readonly reason: string; readonly dryRun: boolean } {
   const reason = text(values.reason);
@@ -103,25 +110,4 @@ function moment(value: string | boolean | undefined, name: string): number | und
   if (Number.isNaN(atMs))
     throw new UsageError(`${name} is a date such as 2026-11-23 or 2026-11-23T08:15:00Z, not ${said}`);
   return atMs;
-}
-
-/** How far it is, for people, on the error output of a terminal. */
-function progressOf(values: Values): {
-  readonly onProgress: (messages: number) => void;
-  readonly end: () => void;
-} {
-  const beganMs = performance.now();
-  let saidMs = 0;
-  const shows = values.json !== true && process.stderr.isTTY === true;
-  return {
-    onProgress: (messages) => {
-      const nowMs = performance.now();
-      if (!shows || nowMs - beganMs < QUIET_MS || nowMs - saidMs < PROGRESS_EVERY_MS) return;
-      saidMs = nowMs;
-      process.stderr.write(`\r${messages} messages`);
-    },
-    end: () => {
-      if (saidMs > 0) process.stderr.write("\r\u001b[K");
-    },
-  };
 }

@@ -1,17 +1,17 @@
 import { randomUUID } from "node:crypto";
 import { readFileSync, statSync } from "node:fs";
 import { hostname } from "node:os";
-import { DirectoryTrouble } from "../src/directory/ports.ts";
-import { refreshNow, takeTurnAtOnce } from "../src/directory/refresher.ts";
-import type { ImportLine } from "../src/store/mysql/group-import.ts";
-import { openStores } from "../src/store/mysql/stores.ts";
-import { EXIT, UsageError } from "./command-line.ts";
-import { ConfigError } from "./config-error.ts";
-import { type CliCommand, configOf, expectWords } from "./configured.ts";
-import { CsvError, parseCsv } from "./csv.ts";
-import { printRows } from "./table.ts";
-import { text, verb } from "./verb.ts";
-import { directoryOf, summaryOf } from "./wire-directory.ts";
+import { DirectoryTrouble } from "../../src/directory/ports.ts";
+import { refreshNow, takeTurnAtOnce } from "../../src/directory/refresher.ts";
+import type { ImportLine } from "../../src/store/mysql/group-import.ts";
+import { openStores } from "../../src/store/mysql/stores.ts";
+import { EXIT, UsageError } from "../command-line.ts";
+import { ConfigError } from "../config-error.ts";
+import { type CliCommand, configOf, expectWords } from "../configured.ts";
+import { CsvError, parseCsv } from "../csv.ts";
+import { printRows } from "../table.ts";
+import { text, verb } from "../verb.ts";
+import { directoryOf, summaryOf } from "../wire-directory.ts";
 
 /** Rows that a list shows. */
 const LIST = 20_000;
