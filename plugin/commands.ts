@@ -10,6 +10,7 @@ import { reportCommands } from "./administration/report.ts";
 import { roleFamilies } from "./administration/roles.ts";
 import { roomCommands } from "./administration/rooms.ts";
 import { selftestCommands } from "./administration/selftest.ts";
+import { settingCommands } from "./administration/settings.ts";
 import { statusCommands } from "./administration/status.ts";
 import { userCommands } from "./administration/users.ts";
 import { EXIT } from "./command-line.ts";
@@ -84,6 +85,7 @@ export const COMMANDS: Readonly<Record<string, CliCommand>> = {
   ...statusCommands,
   ...alertCommands,
   ...selftestCommands,
+  ...settingCommands,
   ...policyCommands,
   ...userCommands,
   ...categoryCommands,

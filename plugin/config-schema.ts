@@ -1,6 +1,8 @@
 import { z } from "zod";
+import { SETTINGS, type SettingName, type SettingValues, settingProblem } from "../src/chat/setting.ts";
+import { parseSizeBytes } from "../src/chat/size.ts";
 import { isFilter } from "../src/directory/ldap/filter.ts";
-import { parseDurationMs, parseSizeBytes } from "./units.ts";
+import { parseDurationMs } from "./units.ts";
 
 const duration = (least: string, most: string) =>
   z.union([z.string(), z.number()]).transform((given, context) => {
@@ -25,6 +27,20 @@ const size = (least: string, most: string) =>
     });
     return z.NEVER;
   });
+
+/** What can be changed at run time has the same rules here and there. */
+const setting = <Name extends SettingName>(name: Name) =>
+  z
+    .unknown()
+    .optional()
+    .transform((given, context): SettingValues[Name] => {
+      if (given === undefined) return SETTINGS[name].default;
+      const text = typeof given === "string" ? given : given === null ? "" : JSON.stringify(given);
+      const value = SETTINGS[name].read(text);
+      if (value !== undefined) return value;
+      context.addIssue({ code: "custom", message: settingProblem(name, text) ?? "" });
+      return z.NEVER;
+    });
 
 const address = z.string().transform((given, context) => {
   const match = /^(\[[0-9a-f:]+\]|[a-z0-9.-]+):([0-9]{1,5})$/i.exec(given);
@@ -133,15 +149,15 @@ export const configSchema = z
     chat: z
       .strictObject({
         "display-name": z.string().min(1).max(256).default("Persistent Chat"),
-        "default-chat-history": count(1, 500).default(30),
-        "max-message": size("1", "64kB").default(8_000),
-        "max-story": size("1", "64kB").default(32_000),
-        "search-limit": count(1, 9_999).default(999),
-        "participant-update-limit": count(1, 100_000).default(75),
+        "default-chat-history": setting("default-chat-history"),
+        "max-message": setting("max-message"),
+        "max-story": setting("max-story"),
+        "search-limit": setting("search-limit"),
+        "participant-update-limit": setting("participant-update-limit"),
         // RFC 4028 §5 allows no less than 90 s; what is shorter serves to try expiry out, and the node says so at its start.
         "session-expires": duration("2s", "1d").default(720_000),
         "max-reply": size("4kB", "900kB").default(100_000),
-        "room-management-url": z.url({ protocol: /^https?$/, error: "is an http or https URL" }).optional(),
+        "room-management-url": setting("room-management-url"),
       })
       .prefault({}),
     compliance: z

@@ -1,7 +1,8 @@
 import { readFileSync, statSync } from "node:fs";
 import { dirname, resolve } from "node:path";
-import { LineCounter, parseDocument } from "yaml";
+import { LineCounter, parse, parseDocument } from "yaml";
 import type { z } from "zod";
+import { settingNamed } from "../src/chat/setting.ts";
 import { ConfigError } from "./config-error.ts";
 import { type ConfigFile, configSchema } from "./config-schema.ts";
 
@@ -108,6 +109,12 @@ export function parseConfig(text: string, file: string): ConfigFile {
   throw new ConfigError(issue.path.join("."), `${describe(issue)}${line}`);
 }
 
+/** Settings of section `chat` that a valid file gives itself; all others have their defaults. */
+export function chatSettingsIn(file: string): ReadonlySet<string> {
+  const { chat } = parse(readText(file, "The configuration")) as { chat?: object | null }; // valid
+  return new Set(Object.keys(chat ?? {}));
+}
+
 function describe(issue: z.core.$ZodIssue): string {
   // zod calls a missing setting one of the wrong type.
   if (issue.code === "invalid_type" && issue.message.endsWith("received undefined")) return "is missing";
@@ -115,6 +122,8 @@ function describe(issue: z.core.$ZodIssue): string {
   const [key = ""] = issue.keys;
   const known = keysAt(issue.path);
   const nearest = known.sort((a, b) => distance(key, a) - distance(key, b))[0];
+  const lyncs = issue.path.at(-1) === "chat" ? settingNamed(key) : undefined;
+  if (lyncs) return `there is no setting "${key}"; did you mean "${lyncs}"?`;
   const hint =
     nearest && distance(key, nearest) <= Math.min(3, key.length - 1)
       ? `; did you mean "${nearest}"?`

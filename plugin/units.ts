@@ -1,14 +1,7 @@
 const DURATION_MS = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
-const SIZE_BYTES = { "": 1, B: 1, kB: 1_000, MB: 1_000_000 } as const;
 
 /** "15m" → 900000. @returns undefined when it is not a number with ms, s, m, h or d. */
 export function parseDurationMs(text: string): number | undefined {
   const match = /^([0-9]{1,9})\s*(ms|s|m|h|d)$/.exec(text.trim());
   return match ? Number(match[1]) * DURATION_MS[match[2] as keyof typeof DURATION_MS] : undefined; // matched above
-}
-
-/** "32kB" → 32000. @returns undefined when it is not a number, alone or with B, kB or MB. */
-export function parseSizeBytes(text: string): number | undefined {
-  const match = /^([0-9]{1,9})\s*(B|kB|MB|)$/.exec(text.trim());
-  return match ? Number(match[1]) * SIZE_BYTES[match[2] as keyof typeof SIZE_BYTES] : undefined; // matched above
 }

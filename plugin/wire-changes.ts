@@ -4,6 +4,7 @@ import { RoomNotices } from "../src/delivery/room-notices.ts";
 import type { ChangeStore } from "../src/management/ports.ts";
 import { Changes } from "../src/pool/changes.ts";
 import { type ReviewPorts, RightsReview } from "../src/pool/rights-review.ts";
+import type { Settings } from "../src/pool/settings.ts";
 import type { MessageStore, SipSender } from "../src/ports.ts";
 
 type Ports = Omit<ReviewPorts, "notices"> & {
@@ -11,6 +12,7 @@ type Ports = Omit<ReviewPorts, "notices"> & {
   readonly messages: Pick<MessageStore, "range" | "moderated" | "clearedTo">;
   readonly sender: SipSender;
   readonly envids: Envids;
+  readonly settings: Settings;
 };
 
 export interface Following {
@@ -21,11 +23,11 @@ export interface Following {
 }
 
 /** What is administered anywhere acts here at once: by word of the node that did it, and by looking. */
-export function followChanges({ store, messages, sender, envids, ...ports }: Ports): Following {
+export function followChanges({ store, messages, sender, envids, settings, ...ports }: Ports): Following {
   const { bus, onError } = ports;
   const review = new RightsReview({ ...ports, notices: new RoomNotices(sender, envids) });
   const moderation = new ModerationNotices({ messages, fanout: ports.fanout, sender, envids });
-  const changes = new Changes(store, review, moderation);
+  const changes = new Changes(store, review, moderation, settings);
   const look = () => void changes.look().catch((error: unknown) => onError(error, "following changes"));
   bus.onMessage(({ kind }) => {
     if (kind === "changed") look();

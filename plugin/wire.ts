@@ -33,7 +33,7 @@ import { type Following, followChanges } from "./wire-changes.ts";
 import { startDirectory } from "./wire-directory.ts";
 import { makeEdge } from "./wire-edge.ts";
 import { makePersonal } from "./wire-personal.ts";
-import { chatLimits, poolIdentity } from "./wire-settings.ts";
+import { chatLimits, inviteSettings, makeSettings, poolIdentity } from "./wire-settings.ts";
 
 const clock: Clock = { nowMs: () => Date.now(), monotonicMs: () => performance.now() };
 
@@ -112,12 +112,13 @@ export async function startNode(config: Config, log: Logger, onLost: (why: strin
     sessionsIn: (roomId) => fanout.sessionsIn(roomId),
     maxBytes: () => Math.min(maxReplyBytes() - 2_000, MAX_DATAGRAM_BODY_BYTES),
   });
-  const participantUpdateLimit = config.chat["participant-update-limit"];
+  const settings = makeSettings(stores.changes, config, log, () => rosters.limitChanged());
+  const participantUpdateLimit = () => settings.now["participant-update-limit"];
   const rosters: Rosters = new Rosters({ presence, bus, notices, participantUpdateLimit, onError });
   const attending = { sessions, journal, dialogs, rooms, fanout, rosters, readMarks, bus, clock };
   const attendance = new Attendance(attending);
   const here = { ...parts, store: stores.changes, messages, rooms, users, attendance, fanout, rosters };
-  const following: Following = followChanges(here);
+  const following: Following = followChanges({ ...here, settings });
   const { changes, review } = following;
   tellOfChange = following.tell;
   const services: Services = {
@@ -133,8 +134,8 @@ export async function startNode(config: Config, log: Logger, onLost: (why: strin
     rosters,
     clock,
     recordsReading: config.compliance.enabled,
-    limits: chatLimits(config, maxReplyBytes),
-    pool: poolIdentity(config, stores.storeId),
+    limits: chatLimits(settings, maxReplyBytes),
+    pool: poolIdentity(config, settings, stores.storeId),
   };
   const receiving: ReceivePorts = {
     services,
@@ -160,11 +161,7 @@ export async function startNode(config: Config, log: Logger, onLost: (why: strin
     clock,
     me,
     node: config.node.name,
-    invite: {
-      poolUri: config["pool-uri"],
-      webManagerUrl: config.chat["room-management-url"],
-      sessionExpires: Math.round(config.chat["session-expires"] / 1_000),
-    },
+    invite: inviteSettings(config, settings),
     maySpeak,
     onError,
     onRequest: ({ method, status, tookMs, ...line }) => {
@@ -227,7 +224,7 @@ export async function startNode(config: Config, log: Logger, onLost: (why: strin
     fanout,
     progress: stores.progress,
     readMarks,
-    chores,
+    chores: [...chores, { what: "reading settings", everyMs: 60_000, work: () => settings.read() }],
     changes,
     review,
     takeover,
@@ -263,11 +260,6 @@ export async function startNode(config: Config, log: Logger, onLost: (why: strin
   const directory = startDirectory(config, stores, { holder: me, maySpeak, log, metrics, onError });
   const watchman = watchNode(config, { stores, edges, bus, behindMs, log, metrics });
   ready = true;
-  if (config.chat["session-expires"] < 90_000)
-    log.warn(
-      { sessionExpiresMs: config.chat["session-expires"] },
-      "session-expires is below the 90 s of RFC 4028",
-    );
   log.info({ incarnation: me, link: config.node.listen, http: config.http.listen }, "node is ready");
 
   const stop = async (): Promise<void> => {

@@ -21,7 +21,8 @@ export type AdministrativeKind =
   | "CATEGORY_DELETED"
   | "ADDIN_CHANGED"
   | "POLICY_CHANGED"
-  | "GROUP_CHANGED";
+  | "GROUP_CHANGED"
+  | "SETTING_CHANGED";
 
 /** A message as it was before it was removed or replaced: its text stands nowhere else any more. */
 export interface OldMessage {
@@ -169,6 +170,7 @@ function detailOf(fact: ComplianceFact): Record<string, unknown> {
     case "ADDIN_CHANGED":
     case "POLICY_CHANGED":
     case "GROUP_CHANGED":
+    case "SETTING_CHANGED":
       return { after: inKeyOrder(fact.after), before: inKeyOrder(fact.before), subject: fact.subject };
     default:
       return fact satisfies never;

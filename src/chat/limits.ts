@@ -26,10 +26,17 @@ export function descriptionProblem(description: string): string | undefined {
     : undefined;
 }
 
+/** What a client can open in a browser, and XML can carry. */
+export function isWebAddress(url: string, most: number): boolean {
+  return (
+    url.length <= most && /^https?:\/\/[^\s"<>]+$/i.test(url) && !UNPRINTABLE.test(url) && URL.canParse(url)
+  );
+}
+
 export function addInProblem({ name, url }: Omit<AddIn, "id">): string | undefined {
   if (name.trim() === "" || [...name].length > MAX_ADD_IN_NAME || UNPRINTABLE.test(name))
     return `An add-in's name has 1 to ${MAX_ADD_IN_NAME} characters.`;
-  if (url.length > MAX_ADD_IN_URL || !/^https?:\/\/[^\s"<>]+$/i.test(url) || !URL.canParse(url))
+  if (!isWebAddress(url, MAX_ADD_IN_URL))
     return `An add-in's address begins with http:// or https:// and has at most ${MAX_ADD_IN_URL} characters.`;
   return undefined;
 }

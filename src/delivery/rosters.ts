@@ -23,7 +23,7 @@ interface RosterPorts {
   readonly bus: NodeBus;
   readonly notices: RosterNotices;
   /** `participant-update-limit`: rooms above it have no roster traffic. */
-  readonly participantUpdateLimit: number;
+  readonly participantUpdateLimit: () => number;
   readonly onError: (error: unknown, what: string) => void;
 }
 
@@ -151,9 +151,17 @@ export class Rosters {
     for (const { participant } of this.rosters.get(roomId)?.here.values() ?? []) yield participant;
   }
 
+  /** Each roster is shown or not as that of a room that has just filled: the way back below the limit is no matter of its change. */
+  limitChanged(): void {
+    for (const roster of this.rosters.values()) {
+      roster.large = false;
+      this.resize(roster, roster.total);
+    }
+  }
+
   private resize(roster: Roster, total: number): void {
     roster.total = total;
-    const limit = this.ports.participantUpdateLimit;
+    const limit = this.ports.participantUpdateLimit();
     if (!roster.large && total > limit) {
       roster.large = true;
       this.ports.notices.drop(roster.room.id);

@@ -9,6 +9,7 @@ import type { MessageModeration, Moderated, RoomClearing } from "./moderation.ts
 import type { NewUser } from "./people.ts";
 import type { Listings, RoomName } from "./ports.ts";
 import { foundRoom, type NewRoom, type RoomChange } from "./room-changes.ts";
+import type { SettingChange } from "./settings.ts";
 
 /** As an administrator names a room: by id, by `ma-chan://` URI, or by name. */
 export type NamedRoom = number | string;
@@ -87,6 +88,9 @@ export function administrationBy(
     setGlobalPolicy: (enabled: boolean): Promise<void> =>
       management.setGlobalPolicy(me, "enable-persistent-chat", enabled),
     setGlobalCreatePolicy: (on: boolean): Promise<void> => management.setGlobalPolicy(me, "create-rooms", on),
+    setSetting: (name: string, given: string): Promise<SettingChange> =>
+      management.setSetting(me, name, given),
+    unsetSetting: (name: string): Promise<SettingChange> => management.unsetSetting(me, name),
     addDomainPrincipal: (domain: string): Promise<number> => management.saveDomain(me, domain),
     addGroup: (uri: string, displayName: string): Promise<number> =>
       management.saveGroup(me, uri, displayName),

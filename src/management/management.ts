@@ -13,6 +13,7 @@ import { peopleManagement } from "./people.ts";
 import type { CategoryName, FoundPrincipals, Listed, ManagementStore, RoomName } from "./ports.ts";
 import { rightsOver } from "./rights.ts";
 import { roomManagement } from "./room-changes.ts";
+import { settingManagement } from "./settings.ts";
 
 export interface ManagementPorts {
   readonly store: ManagementStore;
@@ -35,6 +36,7 @@ export function openManagement({ store, rooms, servedDomain }: ManagementPorts) 
     ...addInManagement(rights),
     ...peopleManagement(rights),
     ...moderation(rights),
+    ...settingManagement(rights),
 
     addIns: () => store.addIns(),
 

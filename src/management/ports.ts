@@ -5,6 +5,7 @@ import type { FilteredMessage } from "../chat/message-filter.ts";
 import type { Principal, PrincipalKind, Role, ScopeWord } from "../chat/principal.ts";
 import type { Access } from "../chat/role.ts";
 import type { Room } from "../chat/room.ts";
+import type { SettingName } from "../chat/setting.ts";
 import type { User } from "../chat/user.ts";
 import type { Actor } from "./actor.ts";
 
@@ -66,7 +67,9 @@ export type Changed =
   | { readonly kind: "room" | "category" | "user"; readonly id: number }
   /** Messages of this room were removed or replaced. */
   | { readonly kind: "messages"; readonly id: number }
-  | { readonly kind: "everybody" };
+  | { readonly kind: "everybody" }
+  /** What is set at run time. */
+  | { readonly kind: "settings" };
 
 export type GlobalPolicy = "enable-persistent-chat" | "create-rooms";
 
@@ -97,6 +100,8 @@ export interface ManagementUnit {
   roomsWith(addInId: number): Promise<number[]>;
   lastNumber(roomId: number): Promise<number>;
   globalPolicy(policy: GlobalPolicy): Promise<boolean>;
+  /** As it is set at run time. */
+  setting(name: SettingName): Promise<string | undefined>;
 
   /** @returns its id */
   insertRoom(domain: string, guid: string | undefined, fields: RoomFields): Promise<number>;
@@ -118,6 +123,8 @@ export interface ManagementUnit {
   insertPrincipal(fields: PrincipalFields): Promise<number>;
   updatePrincipal(id: number, fields: Partial<PrincipalFields>): Promise<void>;
   setGlobalPolicy(policy: GlobalPolicy, value: boolean): Promise<void>;
+  /** Null takes it back. */
+  saveSetting(name: SettingName, value: string | null): Promise<void>;
 
   /** Those of these messages that are there, in their order, at most `MAX_MESSAGES_AT_ONCE`. */
   messages(roomId: number, numbers: readonly number[]): Promise<OldMessage[]>;
@@ -187,4 +194,9 @@ export interface ChangeStore {
   since(version: number, limit: number): Promise<{ readonly version: number; readonly changed: Changed }[]>;
   /** At most `limit`, of the last so many milliseconds. */
   recent(ms: number, limit: number): Promise<Changed[]>;
+}
+
+/** What is set at run time. */
+export interface SettingStore {
+  settings(): Promise<ReadonlyMap<string, string>>;
 }

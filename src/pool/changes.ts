@@ -4,6 +4,7 @@ import type { ModerationNotices } from "../delivery/moderation-notices.ts";
 import type { Changed, ChangeStore } from "../management/ports.ts";
 import { OneAfterAnother } from "./one-after-another.ts";
 import type { RightsReview } from "./rights-review.ts";
+import type { Settings } from "./settings.ts";
 
 /** Rows read in one step. */
 const STEP = 1_000;
@@ -18,18 +19,26 @@ export class Changes {
   private readonly store: ChangeStore;
   private readonly review: RightsReview;
   private readonly moderation: Pick<ModerationNotices, "tell">;
+  private readonly settings: Pick<Settings, "read">;
   private readonly looking = new OneAfterAnother<"all">(() => this.follow());
   private seen = Number.POSITIVE_INFINITY;
 
-  constructor(store: ChangeStore, review: RightsReview, moderation: Pick<ModerationNotices, "tell">) {
+  constructor(
+    store: ChangeStore,
+    review: RightsReview,
+    moderation: Pick<ModerationNotices, "tell">,
+    settings: Pick<Settings, "read">,
+  ) {
     this.store = store;
     this.review = review;
     this.moderation = moderation;
+    this.settings = settings;
   }
 
   /** What was before is in whatever is read from now on. */
   async start(): Promise<void> {
     this.seen = await this.store.latest();
+    await this.settings.read();
   }
 
   /** Returns when everything that was committed before the call has been applied here. */
@@ -41,7 +50,7 @@ export class Changes {
   async lately(): Promise<(room: Room, user: User) => boolean> {
     const changed = await this.store.recent(LATELY_MS, STEP);
     if (changed.length === STEP || changed.some(({ kind }) => kind === "everybody")) return () => true;
-    const keys = new Set(changed.map((one) => (one.kind === "everybody" ? "" : `${one.kind} ${one.id}`)));
+    const keys = new Set(changed.map((one) => ("id" in one ? `${one.kind} ${one.id}` : one.kind)));
     return (room, user) =>
       keys.has(`room ${room.id}`) || keys.has(`category ${room.categoryId}`) || keys.has(`user ${user.id}`);
   }
@@ -74,6 +83,8 @@ export class Changes {
         return this.moderation.tell(changed.id, { after: this.seen, upTo });
       case "everybody":
         return this.review.everybody();
+      case "settings":
+        return this.settings.read();
       default:
         return changed satisfies never;
     }

@@ -39,6 +39,8 @@ export function openAdministration(
     ...bulkLoad(database, servedDomain),
     ...administrationView(database),
     ...administrationReport(database),
+    /** What is set at run time, by name. */
+    settings: () => store.settings(),
     /** Who can be a member of a room: in its category's scope, with this text in name or address. */
     eligible: async (name: NamedRoom, text: string, atMost: number): Promise<FoundPrincipals> => {
       const room = foundRoom(await store.findRoom(roomName(name)), roomName(name));

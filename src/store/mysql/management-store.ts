@@ -16,6 +16,7 @@ import type {
   ManagementStore,
   ManagementUnit,
   RoomName,
+  SettingStore,
   Span,
 } from "../../management/ports.ts";
 import type { ComplianceWaker } from "../../ports.ts";
@@ -30,6 +31,7 @@ import { CONTAINS, CONTAINS_OR_HOLDS_DOMAIN, findRoom, readCategories, readList 
 import { lockMemberships } from "./membership-rows.ts";
 import { rehearsable } from "./rehearsal.ts";
 import { readCategoryAccess } from "./room-access.ts";
+import { readSettings, settingPart } from "./setting-rows.ts";
 
 export interface ManagementStoreOptions {
   /** Off: nothing is recorded for the archive. */
@@ -66,7 +68,7 @@ export interface Concluding {
 }
 
 /** One administrator at a time in the whole pool: each transaction holds the counter of changes from its beginning to its end. */
-export class MysqlManagementStore implements ManagementStore, ChangeStore {
+export class MysqlManagementStore implements ManagementStore, ChangeStore, SettingStore {
   readonly #database: Database;
   readonly #options: ManagementStoreOptions;
   readonly #records: RecordsContext;
@@ -156,6 +158,7 @@ export class MysqlManagementStore implements ManagementStore, ChangeStore {
       ...addInPart(queries),
       ...peoplePart(queries, afterwards),
       ...messagePart(queries, version),
+      ...settingPart(queries),
       record: (fact, room = NO_ROOM) => records.add({ by, session, room, fact }),
       changed: (what) => changed.set(JSON.stringify(what), what),
     };
@@ -220,6 +223,10 @@ export class MysqlManagementStore implements ManagementStore, ChangeStore {
     return { found, more: rows.length > atMost };
   }
 
+  settings(): Promise<ReadonlyMap<string, string>> {
+    return readSettings(this.#database);
+  }
+
   async latest(): Promise<number> {
     const [row] = await this.#database.rows<{ value: number }>(
       "SELECT value FROM counter WHERE name = 'changes'",
@@ -253,7 +260,7 @@ interface ChangeRow {
 }
 
 function changedOf({ kind, id }: ChangeRow): Changed {
-  return kind === "everybody" ? { kind } : { kind, id };
+  return kind === "everybody" || kind === "settings" ? { kind } : { kind, id };
 }
 
 /** Takes the lock that all changes share. @returns the number of this change: the order of numbers is the order of commits */
@@ -272,6 +279,6 @@ export async function logChanges(
 ): Promise<void> {
   if (changed.length === 0) return;
   await queries.change("INSERT INTO change_log (version, kind, id, at_ms) VALUES ?", [
-    changed.map((what) => [version, what.kind, what.kind === "everybody" ? 0 : what.id, nowMs]),
+    changed.map((what) => [version, what.kind, "id" in what ? what.id : 0, nowMs]),
   ]);
 }

@@ -46,6 +46,7 @@ const FACTS: readonly ComplianceFact[] = [
     after: { type: "auditorium", name: "New\n", invitations: true, addIn: null },
   },
   { kind: "POLICY_CHANGED", subject: "enable-persistent-chat", before: false, after: true },
+  { kind: "SETTING_CHANGED", subject: "max-story", before: null, after: 64_000 },
   {
     kind: "SEARCH",
     criteria: {

@@ -39,6 +39,26 @@ test("durations and sizes are refused with their bounds and the line", () => {
   );
 });
 
+test("a setting that can be changed at run time has the same bounds in the file, and Lync's name for it leads to ours", () => {
+  assert.match(
+    problem(sample.replace("default-chat-history: 30", "default-chat-history: 501")),
+    /chat.default-chat-history: "501" is not a whole number from 1 to 500 \(line \d+/,
+  );
+  assert.match(
+    problem(sample.replace("search-limit: 999", "search-limit: [9]")),
+    /chat.search-limit: "\[9\]" is not a whole number from 1 to 9999/,
+  );
+  const url = (given: string) =>
+    sample.replace(/# room-management-url: .*/, () => `room-management-url: ${given}`);
+  assert.match(problem(url("ftp://x")), /chat.room-management-url: "ftp:\/\/x" is not empty, or an http/);
+  assert.equal(parseConfig(url("https://x/y"), "f").chat["room-management-url"], "https://x/y");
+  for (const none of ["", '""']) assert.equal(parseConfig(url(none), "f").chat["room-management-url"], "");
+  assert.match(
+    problem(sample.replace("  default-chat-history:", "  DefaultChatHistory:")),
+    /there is no setting "DefaultChatHistory"; did you mean "default-chat-history"\?/,
+  );
+});
+
 test("a node name that Kamailio could not carry is refused", () => {
   assert.match(problem(sample.replace("name: n1", "name: Node-1")), /node.name/);
 });
