@@ -23,8 +23,8 @@ export const settingCommands: Readonly<Record<string, CliCommand>> = {
     [],
     [],
     async ({ administration }, _words, values) => {
-      const set = await administration.settings();
-      return SETTING_NAMES.map((name) => inEffect(name, set, values));
+      const row = inEffect(await administration.settings(), values);
+      return SETTING_NAMES.map(row);
     },
     {
       details: [
@@ -40,9 +40,8 @@ export const settingCommands: Readonly<Record<string, CliCommand>> = {
     [],
     async ({ administration }, [word = ""], values) => {
       const name = namedSetting(word);
-      return [
-        { ...inEffect(name, await administration.settings(), values), allowed: SETTINGS[name].allowed },
-      ];
+      const row = inEffect(await administration.settings(), values);
+      return [{ ...row(name), allowed: SETTINGS[name].allowed }];
     },
     { aliases: ["config show"], details: ["e.g. parlance config get max-message", ABOUT_NAMES] },
   ),
@@ -80,17 +79,21 @@ export const settingCommands: Readonly<Record<string, CliCommand>> = {
   ),
 };
 
-function inEffect(name: SettingName, set: ReadonlyMap<string, string>, values: Values): Row {
+/** What holds on nodes that have this file. */
+function inEffect(set: ReadonlyMap<string, string>, values: Values): (name: SettingName) => Row {
   const { chat, file } = configOf(values);
-  const { unit, lync, default: otherwise } = SETTINGS[name];
-  const atRunTime = valueSet(name, set);
-  return {
-    setting: name,
-    value: atRunTime ?? chat[name],
-    unit,
-    default: otherwise,
-    from: atRunTime !== undefined ? "run time" : chatSettingsIn(file).has(name) ? "file" : "default",
-    lync,
+  const inFile = chatSettingsIn(file);
+  return (name) => {
+    const { unit, lync, default: otherwise } = SETTINGS[name];
+    const atRunTime = valueSet(name, set);
+    return {
+      setting: name,
+      value: atRunTime ?? chat[name],
+      unit,
+      default: otherwise,
+      from: atRunTime !== undefined ? "run time" : inFile.has(name) ? "file" : "default",
+      lync,
+    };
   };
 }
 

@@ -151,12 +151,10 @@ export class Rosters {
     for (const { participant } of this.rosters.get(roomId)?.here.values() ?? []) yield participant;
   }
 
-  /** Each roster is shown or not as that of a room that has just filled: the way back below the limit is no matter of its change. */
+  /** Whatever was before: a room is large that has more participants. What was gathered of it until now is still told. */
   limitChanged(): void {
-    for (const roster of this.rosters.values()) {
-      roster.large = false;
-      this.resize(roster, roster.total);
-    }
+    const limit = this.ports.participantUpdateLimit();
+    for (const roster of this.rosters.values()) roster.large = roster.total > limit;
   }
 
   private resize(roster: Roster, total: number): void {
