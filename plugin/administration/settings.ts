@@ -11,8 +11,9 @@ import { type CliCommand, configOf, type Values } from "../configured.ts";
 import type { Row } from "../table.ts";
 import { verb } from "../verb.ts";
 
+const NAMES = SETTING_NAMES.join("|");
 const ABOUT_NAMES =
-  "NAME    as parlance config list shows it; Lync's names, such as DefaultChatHistory, are known too";
+  "Lync's names, such as DefaultChatHistory, are known too; parlance config list shows them.";
 const ABOUT_OTHERS =
   "All that is not listed is set in parlance.yaml and holds from a node's start; parlance check-config shows it.";
 
@@ -35,7 +36,7 @@ export const settingCommands: Readonly<Record<string, CliCommand>> = {
   ),
   "config get": verb(
     "show one setting: what holds, where it comes from, and what it may be",
-    "parlance config get NAME [--json]",
+    `parlance config get ${NAMES} [--json]`,
     ["NAME"],
     [],
     async ({ administration }, [word = ""], values) => {
@@ -46,8 +47,8 @@ export const settingCommands: Readonly<Record<string, CliCommand>> = {
     { aliases: ["config show"], details: ["e.g. parlance config get max-message", ABOUT_NAMES] },
   ),
   "config set": verb(
-    "change a setting for all nodes within two seconds; nobody is signed out, and it stays when nodes are started again",
-    "parlance config set NAME VALUE [--dry-run] [--json]",
+    "change a setting for all nodes at once; nobody is signed out, and it stays when nodes are started again",
+    `parlance config set ${NAMES} VALUE [--dry-run] [--json]`,
     ["NAME", "VALUE"],
     [],
     async ({ administration }, [name = "", value = ""], values) =>
@@ -66,7 +67,7 @@ export const settingCommands: Readonly<Record<string, CliCommand>> = {
   ),
   "config unset": verb(
     "take back what was set at run time: what each node's file says holds again, else the default",
-    "parlance config unset NAME [--dry-run] [--json]",
+    `parlance config unset ${NAMES} [--dry-run] [--json]`,
     ["NAME"],
     [],
     async ({ administration }, [name = ""], values) =>

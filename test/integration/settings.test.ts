@@ -169,12 +169,15 @@ test("a lower participant limit hides the roster of a room that is over it, a hi
 test("what is set outlives a node, goes before its file, and the file holds again when it is taken back", async () => {
   const uri = await lab.addRoom({ name: "Lasting", members: ["alice", "bob"] });
   await set("default-chat-history", "2");
-  await lab.configure("n1", { chat: { "default-chat-history": 3 } });
+  await set("room-management-url", "");
+  await lab.configure("n1", { chat: { "default-chat-history": 3, "room-management-url": URL_SET } });
   const alice = await signedInOn(lab, "n1", "alice", uri);
   const bob = await signedInOn(lab, "n2", "bob", uri);
   for (const number of [1, 2, 3, 4]) assert.equal(await alice.post(uri, `message ${number}`), 200);
   await bob.waitForMessage(({ text }) => text === "message 4", LAB_TIMEOUT_MS);
   assert.deepEqual([await historyOf(alice, uri), await historyOf(bob, uri)], [2, 2]);
+  const urlOf = async () => (await alice.getServerInfo()).info.roomManagementUrl;
+  assert.equal(await urlOf(), undefined);
   const row = async (node: string) => {
     const { value, from, default: otherwise } = (await shown(node, "get", "DefaultChatHistory"))[0] ?? {};
     return [value, from, otherwise];
@@ -188,6 +191,8 @@ test("what is set outlives a node, goes before its file, and the file holds agai
   );
   await unset("default-chat-history");
   await until("the file of n1 holds", async () => (await historyOf(alice, uri)) === 3);
+  await unset("room-management-url");
+  await until("the address of the file is told", async () => (await urlOf()) === URL_SET);
   await until("the default holds on n2", async () => (await historyOf(bob, uri)) === 4);
   assert.deepEqual(
     [await row("n1"), await row("n2")],
@@ -253,7 +258,10 @@ test("a wrong value or name is refused in one sentence, changes nothing and is n
     assert.match(err, /^parlance: no setting "[a-z-]+" can be changed at run time; these can: [^\n]+\n$/);
   }
   const { code, err } = await config("set", "max-message");
-  assert.deepEqual([code, /usage: parlance config set NAME VALUE/.test(err)], [64, true]);
+  assert.deepEqual(
+    [code, /expected NAME VALUE; usage: parlance config set default-chat/.test(err)],
+    [64, true],
+  );
   const [rehearsed] = await shown("n1", "set", "max-message", "1kB", "--dry-run");
   assert.deepEqual(rehearsed, {
     setting: "max-message",

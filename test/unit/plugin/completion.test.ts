@@ -58,6 +58,7 @@ test("what an option may be is offered behind it, with a blank or an equals sign
 test("what a command's words may be is offered in their places, an address in pieces counting as one", () => {
   assert.deepEqual(offered("policy", "set", ""), ["chat", "create-rooms"]);
   assert.deepEqual(offered("policy", "set", "chat", ""), ["off", "on"]);
+  assert.deepEqual(offered("config", "set", "max"), ["max-message", "max-story"]);
   const grant = ["policy", "grant", "sip", ":", "alice", "@", "example.com"];
   assert.deepEqual(offered(...grant, ""), ["administrator", "chat", "create-rooms"]);
   assert.deepEqual(offered(...grant, "--config", "x.yaml", "chat", ""), ["global", "off", "on"]);
