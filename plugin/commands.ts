@@ -1,5 +1,4 @@
 import { migrate } from "../src/store/mysql/migrate.ts";
-import { createLogger, type Logger } from "../src/telemetry.ts";
 import { addInCommands } from "./administration/add-ins.ts";
 import { alertCommands } from "./administration/alerts.ts";
 import { categoryCommands } from "./administration/categories.ts";
@@ -15,10 +14,10 @@ import { statusCommands } from "./administration/status.ts";
 import { userCommands } from "./administration/users.ts";
 import { EXIT } from "./command-line.ts";
 import { bashCompletion } from "./completion.ts";
-import type { Config } from "./config.ts";
-import { type CliCommand, configOf, expectWords, type Values } from "./configured.ts";
-import { startNode } from "./wire.ts";
-import { startWorker } from "./wire-worker.ts";
+import { type CliCommand, configOf, expectWords } from "./configured.ts";
+
+/** Loading all that a node needs takes longer than most commands do. */
+const serving = () => import("./serve.ts");
 
 /** Everything `parlance` can do. */
 export const COMMANDS: Readonly<Record<string, CliCommand>> = {
@@ -26,19 +25,13 @@ export const COMMANDS: Readonly<Record<string, CliCommand>> = {
     summary: "run an application node",
     usage: "parlance serve --config FILE",
     options: {},
-    run: (words, values) =>
-      serve(words, values, "node", (config, log) =>
-        startNode(config, log, (why) => {
-          log.fatal({ why }, "stopped: another node speaks for this one now");
-          process.exit(EXIT.software);
-        }),
-      ),
+    run: async (words, values) => (await serving()).serveNode(words, values),
   },
   worker: {
     summary: "run the compliance worker",
     usage: "parlance worker --config FILE",
     options: {},
-    run: (words, values) => serve(words, values, "worker", startWorker),
+    run: async (words, values) => (await serving()).serveWorker(words, values),
   },
   migrate: {
     summary: "create or update the database schema",
@@ -143,34 +136,4 @@ function helpOf({ usage: line, summary, details = [], aliases = [] }: CliCommand
   const also =
     aliases.length > 0 ? [`  Also: ${aliases.map((alias) => `parlance ${alias}`).join(", ")}`] : [];
   return [line, `  ${summary}`, ...details.map((detail) => `  ${detail}`), ...also, ""].join("\n");
-}
-
-/** Runs until a signal, then stops in order. */
-async function serve(
-  words: readonly string[],
-  values: Values,
-  kind: string,
-  start: (config: Config, log: Logger) => Promise<{ stop: () => Promise<void> }>,
-): Promise<number> {
-  expectWords(words, [], `parlance ${kind === "node" ? "serve" : kind} --config FILE`);
-  const config = configOf(values);
-  const log = createLogger(config.log.level, kind === "node" ? config.node.name : kind);
-  // A failure nobody caught is ours: said once, and the process begins anew under its supervisor.
-  for (const event of ["uncaughtException", "unhandledRejection"] as const) {
-    process.on(event, (error: unknown) => {
-      log.fatal({ err: error }, event);
-      process.exit(EXIT.software);
-    });
-  }
-  const running = await start(config, log);
-  await new Promise<void>((resolve) => {
-    for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, () => resolve());
-  });
-  log.info("stopping");
-  setTimeout(() => {
-    log.error("did not stop in time");
-    process.exit(EXIT.software);
-  }, 10_000).unref();
-  await running.stop();
-  return EXIT.ok;
 }
