@@ -1,6 +1,6 @@
 import { UsageError } from "../command-line.ts";
 import type { CliCommand } from "../configured.ts";
-import { given, text, verb } from "../verb.ts";
+import { allPages, given, text, verb } from "../verb.ts";
 
 export const addInCommands: Readonly<Record<string, CliCommand>> = {
   "addin create": verb(
@@ -49,6 +49,24 @@ export const addInCommands: Readonly<Record<string, CliCommand>> = {
     async ({ administration }) =>
       (await administration.listAddIns()).map(({ name, url, rooms }) => ({ "add-in": name, url, rooms })),
     { details: ["parlance room list --add-in NAME lists the rooms that have one."] },
+  ),
+  "addin show": verb(
+    "show an add-in and the rooms that have it",
+    "parlance addin show NAME [--json]",
+    ["NAME"],
+    [],
+    async ({ administration }, [wanted = ""]) => {
+      const { name: addIn, url } = await administration.inspectAddIn(wanted);
+      const rooms = await allPages(
+        (atMost, after) => administration.findRooms({ addIn }, atMost, after),
+        ({ name }) => name,
+      );
+      return {
+        "add-in": [{ "add-in": addIn, url }],
+        rooms: rooms.map(({ name, uri }) => ({ room: name, uri })),
+      };
+    },
+    { aliases: ["addin get"], details: ["e.g. parlance addin show Tickets"] },
   ),
   "addin delete": verb(
     "remove an add-in that no room has",

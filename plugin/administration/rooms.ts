@@ -1,7 +1,7 @@
 import type { RoomWishes } from "../../src/management/administration.ts";
 import { UsageError } from "../command-line.ts";
 import type { CliCommand, Values } from "../configured.ts";
-import { allPages, given, oneOf, onOff, text, verb } from "../verb.ts";
+import { allPages, given, list, oneOf, onOff, text, verb, wholeNumber } from "../verb.ts";
 
 const PRIVACY = ["open", "closed", "secret"] as const;
 const TYPE = ["normal", "auditorium"] as const;
@@ -9,14 +9,29 @@ const SETTINGS = ["category", "privacy", "type", "description", "invitations", "
 const SETTINGS_USAGE =
   "[--privacy open|closed|secret] [--type normal|auditorium] [--description TEXT] [--invitations inherit|never] [--add-in NAME|none]";
 
+const FILTERS = [
+  "text",
+  "category",
+  "member",
+  "manager",
+  "participant",
+  "privacy",
+  "type",
+  "invitations",
+  "add-in",
+];
+const MB = 1_000_000;
 const STATES = ["yes", "no"] as const;
+/** Options that give a list as a whole, each with the role. */
+const LISTS = { members: "member", managers: "manager", presenters: "presenter" } as const;
+const LISTS_USAGE = "[--members ADDRESS,…] [--managers ADDRESS,…] [--presenters ADDRESS,…]";
 
 export const roomCommands: Readonly<Record<string, CliCommand>> = {
   "room create": verb(
     "create a room, closed and normal unless said otherwise: only its members enter",
-    `parlance room create NAME --category NAME ${SETTINGS_USAGE} [--disabled] [--json]`,
+    `parlance room create NAME --category NAME ${SETTINGS_USAGE} ${LISTS_USAGE} [--disabled] [--json]`,
     ["NAME"],
-    SETTINGS,
+    [...SETTINGS, ...Object.keys(LISTS)],
     async ({ administration }, [name = ""], values) => {
       const { category, ...wishes } = wishesOf(values);
       if (category === undefined)
@@ -37,9 +52,9 @@ export const roomCommands: Readonly<Record<string, CliCommand>> = {
   ),
   "room change": verb(
     "change what is given of a room; its participants are told, and who may no longer be in it is out",
-    `parlance room change ROOM [--name NEW] [--category NAME] ${SETTINGS_USAGE} [--disabled yes|no] [--json]`,
+    `parlance room change ROOM [--name NEW] [--category NAME] ${SETTINGS_USAGE} ${LISTS_USAGE} [--disabled yes|no] [--json]`,
     ["ROOM"],
-    ["name", "disabled", ...SETTINGS],
+    ["name", "disabled", ...SETTINGS, ...Object.keys(LISTS)],
     async ({ administration }, [room = ""], values) => {
       const disabled = oneOf(values.disabled, STATES, "--disabled");
       const change: RoomWishes = {
@@ -60,17 +75,22 @@ export const roomCommands: Readonly<Record<string, CliCommand>> = {
       details: [
         'e.g. parlance room change "Night Shift" --privacy open',
         'e.g. parlance room change "Night Shift" --name "Late Shift" --add-in none',
+        'e.g. parlance room change "Night Shift" --members sip:alice@example.com,example.org',
+        "--members, --managers, --presenters give a list as a whole; parlance member add, remove and their kin change one entry.",
         "ROOM is a room's name, or its ma-chan:// address where several domains have the name.",
       ],
     },
   ),
   "room list": verb(
     "list rooms, those that fit every filter given",
-    "parlance room list [--text WORDS] [--in-description] [--category NAME] [--member ADDRESS] [--manager ADDRESS] " +
-      "[--privacy open|closed|secret] [--type normal|auditorium] [--invitations on|off] [--add-in NAME] [--disabled] [--enabled] [--json]",
+    "parlance room list [--text WORDS] [--in-description] [--category NAME] [--member ADDRESS] [--manager ADDRESS] [--participant ADDRESS] " +
+      "[--privacy open|closed|secret] [--type normal|auditorium] [--invitations on|off] [--add-in NAME] [--content-exceeds MB] " +
+      "[--disabled] [--enabled] [--limit N] [--json]",
     [],
-    ["text", "category", "member", "manager", "privacy", "type", "invitations", "add-in"],
-    async ({ administration }, _words, values) => {
+    [...FILTERS, "content-exceeds", "limit"],
+    async ({ administration }, _words, values, progress) => {
+      const exceeds = wholeNumber(values["content-exceeds"], "--content-exceeds", 0, 1_000_000);
+      const most = wholeNumber(values.limit, "--limit", 1, 999_999_999);
       if (values.disabled === true && values.enabled === true)
         throw new UsageError(
           "--disabled and --enabled exclude each other; without both, all rooms are listed",
@@ -81,6 +101,7 @@ export const roomCommands: Readonly<Record<string, CliCommand>> = {
         category: text(values.category),
         member: text(values.member),
         manager: text(values.manager),
+        participant: text(values.participant),
         privacy: oneOf(values.privacy, PRIVACY, "--privacy"),
         type: oneOf(values.type, TYPE, "--type"),
         invitations: onOff(values.invitations, "--invitations"),
@@ -91,20 +112,33 @@ export const roomCommands: Readonly<Record<string, CliCommand>> = {
         (atMost, after) => administration.findRooms(filter, atMost, after),
         ({ name }) => name,
       );
-      return rooms.map(({ name, uri, privacy, type, disabled }) => ({
-        room: name,
-        uri,
-        privacy,
-        type,
-        state: disabled ? "disabled" : "in use",
-      }));
+      const sizes =
+        exceeds === undefined
+          ? undefined
+          : await administration.contentBytes(
+              rooms.map(({ id }) => id),
+              (done, all) => progress("messages", done, all),
+            );
+      return rooms
+        .map(({ id, name, uri, privacy, type, disabled }) => ({
+          room: name,
+          uri,
+          privacy,
+          type,
+          state: disabled ? "disabled" : "in use",
+          ...(sizes ? { MB: (sizes.get(id) ?? 0) / MB } : {}),
+        }))
+        .filter(({ MB: size }) => size === undefined || size > (exceeds ?? 0))
+        .slice(0, most);
     },
     {
       aliases: ["room find"],
       switches: ["disabled", "enabled", "in-description"],
       details: [
-        "--text      words in the name, with --in-description also in the description",
-        "--member    who holds the role himself, by a group or by the whole domain; --manager likewise",
+        "--text               words in the name, with --in-description also in the description",
+        "--member             who holds the role himself, by a group or by the whole domain; --manager likewise",
+        "--participant        who is in the room now",
+        "--content-exceeds    more than so many MB (1,000,000 bytes) of text; the messages are counted, which takes its time",
         "e.g. parlance room list --privacy secret --json",
         "e.g. parlance room list --member sip:alice@example.com --disabled",
       ],
@@ -116,7 +150,7 @@ export const roomCommands: Readonly<Record<string, CliCommand>> = {
     ["ROOM"],
     [],
     async ({ administration }, [name = ""]) => {
-      const { room, category, lastNumber, roles } = await administration.inspectRoom(name);
+      const { room, category, lastNumber, audit, roles } = await administration.inspectRoom(name);
       const about = {
         room: room.name,
         uri: room.uri,
@@ -127,6 +161,9 @@ export const roomCommands: Readonly<Record<string, CliCommand>> = {
         invitations: room.invitations ? "on" : "off",
         "add-in": room.addIn?.name ?? "",
         messages: lastNumber,
+        created: `${new Date(audit.createdMs).toISOString()}${by(audit.createdBy)}`,
+        changed:
+          audit.updatedMs === null ? "" : `${new Date(audit.updatedMs).toISOString()}${by(audit.updatedBy)}`,
         description: room.description,
       };
       return roles.length === 0
@@ -179,9 +216,15 @@ export const roomCommands: Readonly<Record<string, CliCommand>> = {
   ),
 };
 
+const by = (who: string) => (who === "" ? "" : ` by ${who}`);
+
 function wishesOf(values: Values) {
   const invitations = oneOf(values.invitations, ["inherit", "never"] as const, "--invitations");
   const addIn = text(values["add-in"]);
+  const roles = Object.entries(LISTS).flatMap(([option, role]) => {
+    const principals = list(values[option]);
+    return principals ? [{ role, change: "replace" as const, principals }] : [];
+  });
   return given({
     category: text(values.category),
     description: text(values.description),
@@ -189,5 +232,6 @@ function wishesOf(values: Values) {
     type: oneOf(values.type, TYPE, "--type"),
     invitations: invitations === undefined ? undefined : invitations === "inherit",
     addIn: addIn === "none" ? null : addIn,
+    roles: roles.length > 0 ? roles : undefined,
   });
 }

@@ -14,6 +14,8 @@ export interface RoomQuery {
   /** Address of a user, group or domain who holds the role, himself or by a group or domain of his. */
   readonly member?: string;
   readonly manager?: string;
+  /** Address of a user who is in the room now. */
+  readonly participant?: string;
   /** Name of an add-in. */
   readonly addIn?: string;
   /** Whether new members are invited. */

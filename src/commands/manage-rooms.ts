@@ -3,12 +3,13 @@ import type { Role } from "../chat/principal.ts";
 import type { Room } from "../chat/room.ts";
 import { wireRoom } from "../delivery/wire-room.ts";
 import type { UserActor } from "../management/management.ts";
-import type { CategoryName } from "../management/ports.ts";
+import type { CategoryName, RoomAudit } from "../management/ports.ts";
 import type { RoleChange } from "../management/role-changes.ts";
 import type { RoomChange } from "../management/room-changes.ts";
 import type { Command } from "../xccos/command.ts";
+import { encodeTime } from "../xccos/grpchat.ts";
 import type { WireRole, WireRoomChange } from "../xccos/management-arguments.ts";
-import { roomInfoData } from "../xccos/management-reply.ts";
+import { roomInfoData, type WireAudit } from "../xccos/management-reply.ts";
 import type { managementCommands } from "../xccos/names.ts";
 import { type CategoryRef, formatCategoryUri, type RoomRef } from "../xccos/uri.ts";
 import type { CommandResult, Context } from "./context.ts";
@@ -60,8 +61,9 @@ export async function deleteRoom(
 
 /** A room with its version, for who wants to change it. */
 export async function showRoom({ room }: Named<"roomInfo">, context: Context): Promise<CommandResult> {
-  const seen = await context.services.management.lookAt(actorOf(context), nameOf(room));
-  return roomInfo(seen.room, context);
+  const { management } = context.services;
+  const seen = await management.lookAt(actorOf(context), nameOf(room));
+  return roomInfo(seen.room, context, wireAudit(await management.auditOf(seen.room)));
 }
 
 export function actorOf({ session }: Context): UserActor {
@@ -83,12 +85,24 @@ export function categoryUri(guid: string, { services }: Context): string {
   return formatCategoryUri(services.pool.domain, guid);
 }
 
-function roomInfo(room: Room, context: Context): CommandResult {
+function roomInfo(room: Room, context: Context, audit?: WireAudit): CommandResult {
   const parent = categoryUri(room.categoryGuid, context);
   const { disabled, accessVersion } = room;
   return {
-    data: roomInfoData({ ...wireRoom(room), parent, disabled, version: accessVersion }),
+    data: roomInfoData({ ...wireRoom(room), parent, disabled, version: accessVersion }, audit),
     turn: room.id,
+  };
+}
+
+/** Which administrator it was concerns the archive, not everybody who sees the room. */
+function wireAudit({ createdBy, createdMs, updatedBy, updatedMs }: RoomAudit): WireAudit {
+  const shown = (who: string) =>
+    who === "" ? undefined : who.replace(/^administrator:.*/s, "administrator");
+  return {
+    createdBy: shown(createdBy),
+    createdOn: encodeTime(createdMs),
+    updatedBy: shown(updatedBy),
+    updatedOn: updatedMs === null ? undefined : encodeTime(updatedMs),
   };
 }
 

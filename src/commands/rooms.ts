@@ -1,4 +1,5 @@
 import { ChatError } from "../chat/errors.ts";
+import { refusal } from "../chat/role.ts";
 import type { Room } from "../chat/room.ts";
 import type { RoomQuery } from "../chat/room-query.ts";
 import { wireRoom } from "../delivery/wire-room.ts";
@@ -49,7 +50,7 @@ export async function search(
     (command.match !== undefined && !match)
   )
     throw new ChatError("BAD_REQUEST");
-  const { member, manager, addIn, invite, disabled } = command;
+  const { member, manager, participant, addIn, invite, disabled } = command;
   const query = {
     words: command.criteria,
     inDescription: command.extended,
@@ -59,11 +60,22 @@ export async function search(
     ...(match ? { match } : {}),
     ...(member === undefined ? {} : { member: principalUri(member) }),
     ...(manager === undefined ? {} : { manager: principalUri(manager) }),
+    ...(participant === undefined ? {} : { participant: principalUri(participant) }),
     ...(addIn === undefined ? {} : { addIn }),
     ...(invite === undefined ? {} : { invitations: invite }),
     ...(disabled ? { disabled } : {}),
   };
-  return list(await services.rooms.search(query, session.user, atMost(command.maxResults, context)), context);
+  const found = await services.rooms.search(query, session.user, atMost(command.maxResults, context));
+  return list(participant === undefined ? found : await enterable(found, context), context);
+}
+
+/** Of rooms in which somebody is now: who could not look at their participants is not told. */
+async function enterable(rooms: readonly Room[], { services, session }: Context): Promise<readonly Room[]> {
+  const access = await services.rooms.access(rooms, session.user);
+  return rooms.filter((room, index) => {
+    const held = access[index];
+    return held !== undefined && (!refusal("join", room, held) || !refusal("manage", room, held));
+  });
 }
 
 /** `cmd:getassociations`: rooms in which the user holds the role. */

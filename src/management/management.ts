@@ -10,7 +10,7 @@ import { addInManagement } from "./add-ins.ts";
 import { categoryManagement } from "./categories.ts";
 import { moderation } from "./moderation.ts";
 import { peopleManagement } from "./people.ts";
-import type { CategoryName, FoundPrincipals, Listed, ManagementStore, RoomName } from "./ports.ts";
+import type { CategoryName, FoundPrincipals, Listed, ManagementStore, RoomAudit, RoomName } from "./ports.ts";
 import { rightsOver } from "./rights.ts";
 import { roomManagement } from "./room-changes.ts";
 import { settingManagement } from "./settings.ts";
@@ -48,6 +48,9 @@ export function openManagement({ store, rooms, servedDomain }: ManagementPorts) 
       if (no || !room || !access) throw new ChatError(no ?? "ROOM_NOT_FOUND");
       return { room, access };
     },
+
+    /** For whoever may see the room, which `lookAt` says. */
+    auditOf: (room: Room): Promise<RoomAudit> => store.audit(room.id),
 
     /**
      * A room's lists. Who manages a room stands on its card; the other lists are for those who manage it.

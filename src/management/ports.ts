@@ -29,6 +29,14 @@ export interface RoomFields {
   readonly disabled: boolean;
 }
 
+/** Who made a room and who changed its settings or lists last: a user's address, `administrator:<name>`, or empty when not known. */
+export interface RoomAudit {
+  readonly createdBy: string;
+  readonly createdMs: number;
+  readonly updatedBy: string;
+  readonly updatedMs: number | null;
+}
+
 export type CategoryFields = Omit<Category, "id" | "guid" | "version">;
 
 export interface RoleEntry {
@@ -167,6 +175,7 @@ export interface ManagementStore {
   change<Result>(actor: Actor, work: (unit: ManagementUnit) => Promise<Result>): Promise<Result>;
 
   findRoom(name: RoomName): Promise<Room | "several" | undefined>;
+  audit(roomId: number): Promise<RoomAudit>;
   /** First and last number that a message of the room can have now; the first is above the last when there is none. */
   numbers(roomId: number): Promise<{ readonly first: number; readonly last: number }>;
   /** The messages of a span, in order; their texts empty unless asked for. */

@@ -52,6 +52,7 @@ export interface RoomSearch {
   readonly category: string | undefined;
   readonly member: string | undefined;
   readonly manager: string | undefined;
+  readonly participant: string | undefined;
   readonly disabled: boolean | undefined;
   readonly visibility: string | undefined;
   readonly behavior: string | undefined;
@@ -149,6 +150,7 @@ function roomSearch(name: string, data: XmlElement | undefined): CommandBody {
     category: asked(searchAttributes.category),
     member: asked(searchAttributes.member),
     manager: asked(searchAttributes.manager),
+    participant: asked(searchAttributes.participant),
     disabled: isAsked(searchAttributes.disabled),
     visibility: asked(searchAttributes.visibility),
     behavior: asked(searchAttributes.behavior),

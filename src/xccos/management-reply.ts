@@ -1,6 +1,6 @@
 import { chanib, uib, type WireRoom } from "./blocks.ts";
 import type { WireRole } from "./management-arguments.ts";
-import { managementNames, moderationNames } from "./names.ts";
+import { auditNames, managementNames, moderationNames } from "./names.ts";
 import { element } from "./xml-writer.ts";
 
 /** Somebody in a list, or who could be. */
@@ -30,9 +30,27 @@ function principal({ uri, displayName, type }: WirePrincipal): string {
   return uib({ uri, displayName }, "", undefined, { [managementNames.principalType]: type });
 }
 
+/** Who made a room and who changed it last, and when (ISO 8601 UTC); what is not known is left out. */
+export interface WireAudit {
+  readonly createdBy: string | undefined;
+  readonly createdOn: string;
+  readonly updatedBy: string | undefined;
+  readonly updatedOn: string | undefined;
+}
+
 /** Data of the replies to the commands that create, change and show a room. */
-export function roomInfoData(room: WireRoom): string {
-  return chanib(room);
+export function roomInfoData(room: WireRoom, audit?: WireAudit): string {
+  if (!audit) return chanib(room);
+  const { createdBy, createdOn, updatedBy, updatedOn } = audit;
+  return chanib(
+    room,
+    element(auditNames.audit, {
+      [auditNames.createdBy]: createdBy,
+      [auditNames.createdOn]: createdOn,
+      [auditNames.updatedBy]: updatedBy,
+      [auditNames.updatedOn]: updatedOn,
+    }),
+  );
 }
 
 /** Data of the reply to the query for a room's lists. */

@@ -64,6 +64,8 @@ export const searchAttributes = {
   category: "category",
   member: "member",
   manager: "manager",
+  /** Address of somebody who is in the room now. */
+  participant: "joineduser",
   disabled: "disabled",
   visibility: "visibility",
   behavior: "behavior",
@@ -96,6 +98,15 @@ export const moderationNames = {
   removed: "removed",
   from: "from",
   to: "to",
+} as const;
+
+/** `audit` inside `chanib`, in the reply that shows a room. Confidence: likely; format of the times uncertain. */
+export const auditNames = {
+  audit: "audit",
+  createdBy: "createdby",
+  createdOn: "createdon",
+  updatedBy: "updatedby",
+  updatedOn: "updatedon",
 } as const;
 
 export const infoIds = {

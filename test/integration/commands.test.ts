@@ -1,4 +1,6 @@
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { userInfo } from "node:os";
 import { after, afterEach, before, test } from "node:test";
 import { COMMANDS } from "../../plugin/commands.ts";
 import { type CliAnswer, parlance } from "../support/cli.ts";
@@ -65,6 +67,13 @@ test("an administrator makes categories, rooms and add-ins, changes them, looks 
     { "add-in": "Tickets", url: "https://tickets.example.com/v2", rooms: 1 },
   ]);
 
+  const addIn = await json<Record<string, Row[]>>("addin", "show", "tickets");
+  assert.deepEqual(addIn["add-in"], [{ "add-in": "Tickets", url: "https://tickets.example.com/v2" }]);
+  assert.deepEqual(
+    addIn.rooms?.map(({ room }) => room),
+    ["Night Shift"],
+  );
+
   await done(
     "room",
     "change",
@@ -90,12 +99,26 @@ test("an administrator makes categories, rooms and add-ins, changes them, looks 
       ["Late Shift", "auditorium", "Late", "presenter", ALICE],
     ],
   );
+  const me = `administrator:${userInfo().username}`;
+  assert.ok(
+    shown.every(({ created }) => /^\d{4}-.*Z by /.test(String(created)) && String(created).endsWith(me)),
+  );
+  assert.ok(String(shown[0]?.changed) > String(shown[0]?.created));
   assert.deepEqual(await json("presenter", "list", "Late Shift"), [{ room: "Late Shift", presenter: ALICE }]);
   assert.deepEqual(await json("manager", "list", "Late Shift"), [{ room: "Late Shift", manager: BOB }]);
   await done("manager", "remove", "Late Shift", BOB);
   await done("presenter", "remove", "Late Shift", ALICE);
   await done("member", "remove", "Late Shift", BOB);
   assert.deepEqual(await json("member", "list", "Late Shift"), [{ room: "Late Shift", member: ALICE }]);
+  await done("room", "change", "Late Shift", "--members", `${BOB},${ALICE}`, "--managers", "");
+  assert.deepEqual(
+    (await json<Row[]>("room", "show", "Late Shift")).map(({ role, who }) => [role, who]),
+    [
+      ["member", ALICE],
+      ["member", BOB],
+    ],
+  );
+  await done("room", "change", "Late Shift", "--members", ALICE);
   assert.deepEqual(await json("member", "eligible", "Late Shift", "--text", "bo"), [
     { address: BOB, kind: "user", name: "Bob" },
   ]);
@@ -108,6 +131,7 @@ test("an administrator makes categories, rooms and add-ins, changes them, looks 
   assert.deepEqual(await names("--disabled"), ["Hidden"]);
   assert.deepEqual(await names("--enabled", "--text", "late", "--add-in", "Tickets"), ["Late Shift"]);
   assert.deepEqual(await names("--manager", BOB), []);
+  assert.deepEqual(await names("--limit", "1"), ["Hidden"]);
   await done("room", "enable", "Hidden");
   await done("room", "disable", "Late Shift");
   assert.deepEqual(await names("--disabled"), ["Late Shift"]);
@@ -211,6 +235,17 @@ test("the report counts posts by room, user and day, and names the rooms without
   );
   assert.ok(!report["inactive rooms"]?.some(({ room }) => room === "Busy"));
   assert.deepEqual(report.trend, [{ day: new Date().toISOString().slice(0, 10), messages: 3 }]);
+  const present = await json<Row[]>("room", "list", "--participant", ALICE);
+  assert.deepEqual(
+    present.map(({ room }) => room),
+    ["Busy"],
+  );
+  assert.deepEqual(await json("room", "list", "--participant", BOB), []);
+  assert.deepEqual(
+    (await json<Row[]>("room", "list", "--content-exceeds", "0")).map(({ room, MB }) => [room, MB]),
+    [["Busy", 11 / 1_000_000]], // one, two, three
+  );
+  assert.deepEqual(await json("room", "list", "--content-exceeds", "1"), []);
   assert.match(await done("room", "report", "--by", "week", "--to", "1d"), /trend:\nnothing to show\n$/);
   await refused(/--from: "yesterday" is no day such as/, "room", "report", "--from", "yesterday");
 });
@@ -274,6 +309,12 @@ test("every command's help says how it is used, with an example where it takes a
   }
 });
 
+test("what bash needs to complete commands is printed as bash reads it", async () => {
+  const script = await done("completion", "bash");
+  execFileSync("bash", ["-n"], { input: script });
+  assert.match(script, /\ncomplete -F _parlance parlance\n$/);
+});
+
 test("every administrative verb was run here as a process", () => {
   const elsewhere = [
     "serve",
@@ -281,7 +322,6 @@ test("every administrative verb was run here as a process", () => {
     "migrate",
     "check-config",
     "selftest",
-    "completion bash",
     "message remove",
     "message replace",
     "room clear",

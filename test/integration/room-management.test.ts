@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { after, afterEach, before, test } from "node:test";
 import type { XccosEndpoint } from "../../plugin/client/endpoint.ts";
-import { attribute, children } from "../../plugin/client/xml-reader.ts";
+import { attribute, child, children } from "../../plugin/client/xml-reader.ts";
 import { LAB_TIMEOUT_MS, type Lab, openLab } from "../support/lab.ts";
 import { create, described, list, listed, room } from "../support/management.ts";
 import { until } from "../support/until.ts";
@@ -417,4 +417,54 @@ test("rooms are searched by member, manager, category, add-in, invitations, and 
   assert.deepEqual(await found("moon", 'invite="true"'), ["Moon base"]);
   assert.deepEqual(await found("moon", 'invite="false"'), ["Blue moon hall"]);
   assert.deepEqual([await found("", 'category="Plant"'), await found("", 'match="SOME"')], [400, 400]);
+});
+
+test("who made a room and who changed it last is shown to whoever sees it, an administrator without his name", async () => {
+  const [alice, bob] = await people("alice", "bob");
+  const audit = async (by: XccosEndpoint, uri: string) => {
+    const reply = await by.command("getchan", room(uri));
+    const chanib = child(reply.data, "chanib");
+    return (chanib && child(chanib, "audit")?.attributes) ?? reply.code;
+  };
+  const lists = [list("MEMBER", "ADD", [lab.address("bob")])];
+  const made = await create(alice, { name: "Audited", parent: plant, visibility: "private", lists });
+  const { uri = "" } = described(made);
+  const first = await audit(bob, uri);
+  assert.ok(typeof first === "object");
+  const { createdon = "", updatedon, ...by } = first;
+  assert.deepEqual(by, { createdby: lab.address("alice"), updatedby: lab.address("alice") });
+  assert.match(createdon, /^\d{4}-\d{2}-\d{2}T[\d:.]+Z$/);
+  assert.equal(updatedon, createdon);
+  await lab.administration.addRole(uri, lab.address("carol"), "member");
+  const second = await audit(bob, uri);
+  assert.ok(typeof second === "object");
+  assert.deepEqual([second.createdby, second.updatedby], [lab.address("alice"), "administrator"]);
+  assert.equal(second.createdon, createdon);
+  assert.ok(Date.parse(second.updatedon ?? "") >= Date.parse(createdon));
+  const [dave] = await people("dave");
+  assert.equal(await audit(dave, uri), 404);
+});
+
+test("the rooms somebody is in now are told to who could enter or manages them, and to nobody else", async () => {
+  const [alice, bob, carol, dave] = await people("alice", "bob", "carol", "dave");
+  const uris = {
+    open: await lab.addRoom({ name: "Here open", privacy: "open" }),
+    closed: await lab.addRoom({ name: "Here closed", members: ["alice", "bob"], managers: ["carol"] }),
+    secret: await lab.addRoom({ name: "Here secret", privacy: "secret", members: ["alice"] }),
+    left: await lab.addRoom({ name: "Here left", privacy: "open" }),
+  };
+  for (const uri of Object.values(uris)) assert.equal((await alice.join(uri)).code, 200);
+  await alice.part(uris.left);
+  const rooms = async (by: XccosEndpoint, user: string) => {
+    const query = `<qib qtype="BYNAME" criteria="Here" joineduser="${lab.address(user)}"/>`;
+    return children((await by.command("chansrch", query)).data, "chanib").map((one) =>
+      attribute(one, "name"),
+    );
+  };
+  await until("alice has left", async () => !(await rooms(bob, "alice")).includes("Here left"));
+  assert.deepEqual(await rooms(bob, "alice"), ["Here closed", "Here open"]);
+  assert.deepEqual(await rooms(carol, "alice"), ["Here closed", "Here open"]);
+  assert.deepEqual(await rooms(dave, "alice"), ["Here open"]);
+  assert.deepEqual(await rooms(alice, "alice"), ["Here closed", "Here open", "Here secret"]);
+  assert.deepEqual([await rooms(bob, "dave"), await rooms(bob, "nobody")], [[], []]);
 });

@@ -1,4 +1,5 @@
 import { type Database, limit } from "./database.ts";
+import { inRanges, packedRanges, sizeOf } from "./message-ranges.ts";
 
 /** What is counted: messages posted from one moment until, and without, another. */
 export interface ReportQuery {
@@ -25,10 +26,8 @@ export interface ActivityReport {
 }
 
 const DAY_MS = 86_400_000;
-/** Messages looked at in one statement: a fraction of the time that one may take. */
-const STEP = 20_000;
-/** Rooms looked at in one statement. */
-const ROOMS = 200;
+/** Rooms or authors in one statement. */
+const ROWS = 2_000;
 
 interface RoomRow {
   id: number;
@@ -36,12 +35,6 @@ interface RoomRow {
   name: string;
   last_number: number;
   last_ms: number | null;
-}
-
-interface Range {
-  readonly roomId: number;
-  readonly from: number;
-  readonly to: number;
 }
 
 /** Who posts where and when. Messages have no index by time: all are looked at, a bounded number at once. */
@@ -54,7 +47,9 @@ export function administrationReport(database: Database) {
     ): Promise<ActivityReport> {
       const rooms = await allRooms(database);
       // Who has been silent since before the period has nothing in it.
-      const steps = packed(rooms.filter(({ last_ms }) => last_ms !== null && Number(last_ms) >= fromMs));
+      const steps = packedRanges(
+        rooms.filter(({ last_ms }) => last_ms !== null && Number(last_ms) >= fromMs),
+      );
       const all = steps.reduce((sum, ranges) => sum + sizeOf(ranges), 0);
       const counts = {
         room: new Map<number, number>(),
@@ -63,11 +58,11 @@ export function administrationReport(database: Database) {
       };
       let done = 0;
       for (const ranges of steps) {
+        const [condition, values] = inRanges(ranges);
         const rows = await database.rows<{ room_id: number; author_id: number; day: number; n: number }>(
           `SELECT room_id, author_id, at_ms DIV ${DAY_MS} AS day, COUNT(*) AS n FROM message ` +
-            `WHERE (${ranges.map(() => "(room_id = ? AND number BETWEEN ? AND ?)").join(" OR ")}) ` +
-            "AND at_ms >= ? AND at_ms < ? GROUP BY room_id, author_id, day",
-          [...ranges.flatMap(({ roomId, from, to }) => [roomId, from, to]), fromMs, toMs],
+            `WHERE ${condition} AND at_ms >= ? AND at_ms < ? GROUP BY room_id, author_id, day`,
+          [...values, fromMs, toMs],
         );
         for (const { room_id, author_id, day, n } of rows) {
           add(counts.room, room_id, n);
@@ -102,32 +97,13 @@ async function allRooms(database: Database): Promise<RoomRow[]> {
     const rows = await database.rows<RoomRow>(
       "SELECT r.id, CONCAT('ma-chan://', r.domain, '/', r.guid) AS uri, r.name, r.last_number, " +
         "(SELECT m.at_ms FROM message m WHERE m.room_id = r.id ORDER BY m.number DESC LIMIT 1) AS last_ms " +
-        `FROM room r WHERE r.id > ? ORDER BY r.id ${limit(STEP / 10)}`,
+        `FROM room r WHERE r.id > ? ORDER BY r.id ${limit(ROWS)}`,
       [all.at(-1)?.id ?? 0],
     );
     all.push(...rows);
-    if (rows.length < STEP / 10) return all;
+    if (rows.length < ROWS) return all;
   }
 }
-
-/** The rooms' numbers in pieces that fit into one statement each. */
-function packed(rooms: readonly RoomRow[]): Range[][] {
-  const steps: Range[][] = [];
-  let open: Range[] = [];
-  for (const { id, last_number } of rooms) {
-    for (let from = 1; from <= last_number; from += STEP) {
-      const range = { roomId: id, from, to: Math.min(last_number, from + STEP - 1) };
-      if (open.length > 0 && (open.length === ROOMS || sizeOf(open) + sizeOf([range]) > STEP)) {
-        steps.push(open);
-        open = [];
-      }
-      open.push(range);
-    }
-  }
-  return open.length > 0 ? [...steps, open] : steps;
-}
-
-const sizeOf = (ranges: readonly Range[]) => ranges.reduce((sum, { from, to }) => sum + to - from + 1, 0);
 
 function add(counts: Map<number, number>, key: number, n: number): void {
   counts.set(key, (counts.get(key) ?? 0) + Number(n));
@@ -140,10 +116,10 @@ interface Named {
 
 async function namesOf(database: Database, userIds: readonly number[]): Promise<Map<number, Named>> {
   const names = new Map<number, Named>();
-  for (let from = 0; from < userIds.length; from += STEP / 10) {
+  for (let from = 0; from < userIds.length; from += ROWS) {
     const rows = await database.rows<{ id: number; uri: string; display_name: string }>(
       "SELECT id, uri, display_name FROM principal WHERE id IN (?)",
-      [userIds.slice(from, from + STEP / 10)],
+      [userIds.slice(from, from + ROWS)],
     );
     for (const { id, uri, display_name } of rows) names.set(id, { uri, name: display_name });
   }

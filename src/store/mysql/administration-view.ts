@@ -6,10 +6,11 @@ import type { Room } from "../../chat/room.ts";
 import type { RoomQuery } from "../../chat/room-query.ts";
 import { principalUri } from "../../management/addresses.ts";
 import { type NamedRoom, roomName } from "../../management/administration.ts";
-import type { GlobalPolicy, KnownPrincipal, Listings } from "../../management/ports.ts";
+import type { GlobalPolicy, KnownPrincipal, Listings, RoomAudit } from "../../management/ports.ts";
 import { foundRoom } from "../../management/room-changes.ts";
 import { type Database, limit, type Queries } from "./database.ts";
 import { findRoom, readCategories, readList, readListings, readPrincipals } from "./management-rows.ts";
+import { readAudit } from "./room-audit.ts";
 import { ROOM_COLUMNS, ROOM_TABLES, type RoomRow, roomOf } from "./room-rows.ts";
 import { roomConditions } from "./room-search.ts";
 import { CREATE_POLICY, GLOBAL_POLICY } from "./user-store.ts";
@@ -31,6 +32,7 @@ export interface RoomView {
   readonly room: Room;
   readonly category: string;
   readonly lastNumber: number;
+  readonly audit: RoomAudit;
   readonly roles: readonly { readonly uri: string; readonly role: Role }[];
 }
 
@@ -58,19 +60,17 @@ export function administrationView(database: Database) {
 
     /** Those that pass the filter. @throws {ChatError} CATEGORY_NOT_FOUND, PRINCIPAL_NOT_FOUND, ADD_IN_NOT_FOUND */
     async findRooms(filter: RoomFilter, atMost: number, after = ""): Promise<Room[]> {
-      const { category, member, manager, addIn, ...plain } = filter;
-      for (const uri of [member, manager]) if (uri !== undefined) await knownPrincipal(database, uri);
-      if (
-        addIn !== undefined &&
-        (await database.rows("SELECT 1 FROM add_in WHERE name = ?", [addIn])).length === 0
-      )
-        throw new ChatError("ADD_IN_NOT_FOUND", { detail: `There is no add-in "${addIn}".` });
+      const { category, member, manager, participant, addIn, ...plain } = filter;
+      for (const uri of [member, manager, participant])
+        if (uri !== undefined) await knownPrincipal(database, uri);
+      if (addIn !== undefined) await namedAddIn(database, addIn);
       const { sql, values } = await roomConditions(database, {
         words: "",
         inDescription: false,
         ...plain,
         ...(addIn === undefined ? {} : { addIn }),
         ...(member === undefined ? {} : { member: principalUri(member) }),
+        ...(participant === undefined ? {} : { participant: principalUri(participant) }),
         ...(manager === undefined ? {} : { manager: principalUri(manager) }),
         ...(category === undefined ? {} : { category: (await namedCategory(database, category)).guid }),
       });
@@ -103,6 +103,9 @@ export function administrationView(database: Database) {
       database.rows<AddIn & { rooms: number }>(
         "SELECT a.id, a.name, a.url, (SELECT COUNT(*) FROM room r WHERE r.add_in_id = a.id) AS rooms FROM add_in a ORDER BY a.name",
       ),
+
+    /** @throws {ChatError} ADD_IN_NOT_FOUND */
+    inspectAddIn: (name: string): Promise<AddIn> => namedAddIn(database, name),
 
     async listRooms(atMost: number, after = ""): Promise<Room[]> {
       const rows = await database.rows<RoomRow>(
@@ -139,7 +142,13 @@ export function administrationView(database: Database) {
       );
       const listed = await readList<Role>(database, { table: "room_role", id: room.id }, SHOWN);
       const roles = listed.map(({ uri, word }) => ({ uri, role: word }));
-      return { room, category: row?.name ?? "", lastNumber: row?.last_number ?? 0, roles };
+      return {
+        room,
+        category: row?.name ?? "",
+        lastNumber: row?.last_number ?? 0,
+        audit: await readAudit(database, room.id),
+        roles,
+      };
     },
 
     /** @throws {ChatError} CATEGORY_NOT_FOUND */
@@ -160,6 +169,12 @@ async function namedCategory(queries: Queries, name: string): Promise<Category> 
   const [category] = await readCategories(queries, { name });
   if (!category) throw new ChatError("CATEGORY_NOT_FOUND", { detail: `There is no category "${name}".` });
   return category;
+}
+
+async function namedAddIn(queries: Queries, name: string): Promise<AddIn> {
+  const [addIn] = await queries.rows<AddIn>("SELECT id, name, url FROM add_in WHERE name = ?", [name]);
+  if (!addIn) throw new ChatError("ADD_IN_NOT_FOUND", { detail: `There is no add-in "${name}".` });
+  return addIn;
 }
 
 async function knownPrincipal(queries: Queries, uri: string): Promise<KnownPrincipal> {

@@ -5,6 +5,7 @@ import { foundRoom } from "../../management/room-changes.ts";
 import { bulkLoad } from "./administration-bulk.ts";
 import { groupAdministration } from "./administration-groups.ts";
 import { administrationReport } from "./administration-report.ts";
+import { administrationSizes } from "./administration-sizes.ts";
 import { administrationView } from "./administration-view.ts";
 import type { Database } from "./database.ts";
 import { type ManagementStoreOptions, MysqlManagementStore } from "./management-store.ts";
@@ -41,6 +42,7 @@ export function openAdministration(
     ...administrationReport(database),
     /** What is set at run time, by name. */
     settings: () => store.settings(),
+    ...administrationSizes(database),
     /** Who can be a member of a room: in its category's scope, with this text in name or address. */
     eligible: async (name: NamedRoom, text: string, atMost: number): Promise<FoundPrincipals> => {
       const room = foundRoom(await store.findRoom(roomName(name)), roomName(name));

@@ -7,6 +7,7 @@ import { inviteMembers, withdrawInvitations } from "./invitations.ts";
 import type { Afterwards } from "./management-afterwards.ts";
 import { type ManagementRecords, sessionDigest } from "./management-records.ts";
 import { CONTAINS, chunks, findRoom, readList } from "./management-rows.ts";
+import { auditCreated, auditUpdated } from "./room-audit.ts";
 
 const COLUMN: Record<keyof RoomFields, string> = {
   name: "name",
@@ -39,7 +40,7 @@ type RoomPart = Pick<
 export function roomPart(
   queries: Queries,
   records: ManagementRecords,
-  nowMs: () => number,
+  { by, nowMs }: { readonly by: string; readonly nowMs: () => number },
   afterwards: Afterwards,
 ): RoomPart {
   return {
@@ -79,10 +80,12 @@ export function roomPart(
 
     async insertRoom(domain, guid, fields) {
       const [columns, values] = columnsOf(fields);
+      const now = nowMs();
       const { insertId } = await queries.change(
         `INSERT INTO room (domain, guid, created_ms, ${columns.join(", ")}) VALUES (?)`,
-        [[domain, guid ?? randomUUID(), nowMs(), ...values]],
+        [[domain, guid ?? randomUUID(), now, ...values]],
       );
+      await auditCreated(queries, insertId, by, now);
       return insertId;
     },
 
@@ -90,6 +93,7 @@ export function roomPart(
       const [columns, values] = columnsOf(fields);
       const sets = ["access_version = access_version + 1", ...columns.map((column) => `${column} = ?`)];
       await queries.change(`UPDATE room SET ${sets.join(", ")} WHERE id = ?`, [...values, roomId]);
+      await auditUpdated(queries, roomId, by, nowMs());
     },
 
     async addRoles(roomId, entries) {
@@ -136,6 +140,7 @@ export function roomPart(
         });
       await queries.change("DELETE FROM room WHERE id = ?", [room.id]);
       await queries.change("DELETE FROM room_role WHERE room_id = ?", [room.id]);
+      await queries.change("DELETE FROM room_audit WHERE room_id = ?", [room.id]);
       await queries.change("INSERT INTO deleted_room (room_id, deleted_ms) VALUES (?, ?)", [
         room.id,
         nowMs(),

@@ -15,6 +15,7 @@ import type {
   Listed,
   ManagementStore,
   ManagementUnit,
+  RoomAudit,
   RoomName,
   SettingStore,
   Span,
@@ -31,6 +32,7 @@ import { CONTAINS, CONTAINS_OR_HOLDS_DOMAIN, findRoom, readCategories, readList 
 import { lockMemberships } from "./membership-rows.ts";
 import { rehearsable } from "./rehearsal.ts";
 import { readCategoryAccess } from "./room-access.ts";
+import { readAudit } from "./room-audit.ts";
 import { readSettings, settingPart } from "./setting-rows.ts";
 
 export interface ManagementStoreOptions {
@@ -153,7 +155,7 @@ export class MysqlManagementStore implements ManagementStore, ChangeStore, Setti
     const by = eventActor(actor);
     const session = actor.kind === "user" ? sessionDigest(actor.token) : "";
     const unit: ManagementUnit = {
-      ...roomPart(queries, records, this.#options.nowMs, afterwards),
+      ...roomPart(queries, records, { by: by.uri, nowMs: this.#options.nowMs }, afterwards),
       ...categoryPart(queries),
       ...addInPart(queries),
       ...peoplePart(queries, afterwards),
@@ -169,6 +171,10 @@ export class MysqlManagementStore implements ManagementStore, ChangeStore, Setti
 
   findRoom(name: RoomName): Promise<Room | "several" | undefined> {
     return findRoom(this.#database, name);
+  }
+
+  audit(roomId: number): Promise<RoomAudit> {
+    return readAudit(this.#database, roomId);
   }
 
   numbers(roomId: number): Promise<{ readonly first: number; readonly last: number }> {

@@ -80,6 +80,12 @@ export async function roomConditions(
   if (query.addIn !== undefined) add("ai.name = ?", query.addIn);
   if (query.invitations !== undefined)
     add(`(r.invitations = 1 AND c.invitations = 1) = ${query.invitations ? 1 : 0}`);
+  if (query.participant !== undefined)
+    add(
+      "r.id IN (SELECT dr.room_id FROM principal present JOIN dialog d ON d.user_id = present.id " +
+        "JOIN dialog_room dr ON dr.token = d.token WHERE present.uri = ?)",
+      query.participant,
+    );
   for (const role of ["member", "manager"] as const) {
     const uri = query[role];
     if (uri === undefined) continue;
