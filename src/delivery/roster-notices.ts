@@ -147,13 +147,22 @@ export class RosterNotices {
   ): string[] {
     const notices = encodeNotices(roomIds, pending, receiver);
     if (notices === "") return [];
-    if (roomIds.length > 1 && travellingBytes(notices) > this.ports.maxBytes()) {
-      const middle = Math.ceil(roomIds.length / 2);
-      const halves = [roomIds.slice(0, middle), roomIds.slice(middle)];
-      return halves.flatMap((half) => this.encode(half, pending, receiver));
+    if (travellingBytes(notices) > this.ports.maxBytes()) {
+      if (roomIds.length > 1) return halves(roomIds).flatMap((half) => this.encode(half, pending, receiver));
+      const [roomId = 0] = roomIds;
+      const gathered = pending.get(roomId);
+      if (gathered && gathered.changes.size > 1)
+        return halves([...gathered.changes]).flatMap((half) =>
+          this.encode(roomIds, new Map([[roomId, { ...gathered, changes: new Map(half) }]]), receiver),
+        );
     }
     return [encodeEnvelope(this.ports.envids.next(), notices)];
   }
+}
+
+function halves<Item>(items: readonly Item[]): Item[][] {
+  const middle = Math.ceil(items.length / 2);
+  return [items.slice(0, middle), items.slice(middle)];
 }
 
 interface Receiver {
