@@ -49,7 +49,7 @@ export const COMMANDS: Readonly<Record<string, CliCommand>> = {
     },
   },
   "check-config": {
-    summary: "check the configuration and show what is in effect, secrets masked",
+    summary: "check the configuration file and show what it says, with the defaults, secrets masked",
     usage: "parlance check-config --config FILE",
     options: {},
     run: async (words, values) => {
