@@ -30,7 +30,7 @@ export async function startWorker(config: Config, log: Logger): Promise<{ stop: 
   const redis = new RedisConnection({ url: config.redisUrl });
   redis.start();
   const worker = new ComplianceWorker({
-    outbox: new MysqlOutboxStore(database),
+    outbox: new MysqlOutboxStore(database, false),
     handover: new MysqlHandoverStore(database),
     adapter: makeAdapter(adapter, formats[adapter], { filePerRoom }, new RunFolders(config.outputDirectory)),
     watch,

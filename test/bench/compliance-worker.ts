@@ -76,7 +76,7 @@ async function measure(phase: string, events: number, work: () => Promise<unknow
 }
 
 const { watch, seen } = recordingWatch();
-const mover = new Mover(new MysqlOutboxStore(database), watch);
+const mover = new Mover(new MysqlOutboxStore(database, false), watch);
 const ids = await fill();
 await measure("mover, ids at hand", total, async () => {
   for (let start = 0; start < total; start += 10_000) {

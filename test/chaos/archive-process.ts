@@ -21,7 +21,7 @@ const say = (what: string, about: unknown) =>
   process.stderr.write(`${new Date().toISOString()} ${what} ${String(about)}\n`);
 
 const worker = new ComplianceWorker({
-  outbox: new MysqlOutboxStore(database),
+  outbox: new MysqlOutboxStore(database, false),
   handover: new MysqlHandoverStore(database),
   adapter: makeAdapter(adapter, formats[adapter], { filePerRoom }, new RunFolders(config.outputDirectory)),
   watch: {

@@ -61,7 +61,7 @@ describe("from the outbox to the archive", { timeout: 180_000 }, () => {
   test("ids twice, out of order and unknown move each row once", async () => {
     const events = lab.chats(300);
     await insertOutbox(lab.database, events);
-    const outbox = new MysqlOutboxStore(lab.database);
+    const outbox = new MysqlOutboxStore(lab.database, false);
     const ids = events.map(({ eventId }) => eventId);
     const calls = [ids.toReversed(), ids, [...ids.slice(0, 50), ...ids.slice(0, 50)], ["f".repeat(32)], []];
     const outcomes = await Promise.all(calls.map((list) => outbox.move(list)));

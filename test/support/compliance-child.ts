@@ -15,7 +15,7 @@ const die = (): never => {
 };
 
 const database = new Database({ url, connections: 4 });
-const outbox = new MysqlOutboxStore(database);
+const outbox = new MysqlOutboxStore(database, false);
 const handover = new MysqlHandoverStore(database);
 
 const deadlyFolder = (folder: ArchiveFolder): ArchiveFolder => ({

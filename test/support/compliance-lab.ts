@@ -52,7 +52,7 @@ export function makeWorker(
 ) {
   const { watch, seen } = recordingWatch();
   const worker = new ComplianceWorker({
-    outbox: new MysqlOutboxStore(database),
+    outbox: new MysqlOutboxStore(database, false),
     handover: new MysqlHandoverStore(database),
     adapter,
     watch,

@@ -1,5 +1,5 @@
 import type { ArchiveRun, BatchLimits, HandoverRow, HandoverStore, Lease } from "../../compliance/ports.ts";
-import { LeaseLost } from "../../compliance/ports.ts";
+import { ComplianceLeases } from "./compliance-lease.ts";
 import { type Database, limit, type Queries } from "./database.ts";
 import { columns, dbNowMs, idBytes, idList, idText, inChunks, rowsOf } from "./handover-rows.ts";
 
@@ -14,49 +14,26 @@ interface RunColumns {
 /** Each statement stays well below the limit of a statement, whatever the size of the events. */
 const rowsPerStatement = 500;
 
-/** The hand-over table, the run in hand and the lease. Every write under a lease first locks the lease's row and compares its epoch. */
+/** The hand-over table, the run in hand and the lease. */
 export class MysqlHandoverStore implements HandoverStore {
   readonly #database: Database;
+  readonly #leases: ComplianceLeases;
 
   constructor(database: Database) {
     this.#database = database;
+    this.#leases = new ComplianceLeases(database);
   }
 
-  async takeLease(adapter: string, holder: string, leaseMs: number): Promise<Lease | undefined> {
-    await this.#database.change(
-      "INSERT INTO compliance_lease (adapter, holder, epoch, expires_ms) VALUES (?, '', 0, 0) " +
-        "ON DUPLICATE KEY UPDATE adapter = adapter",
-      [adapter],
-    );
-    return this.#database.transaction(async (queries) => {
-      const [row] = await queries.rows<{ epoch: number; free: number }>(
-        `SELECT epoch, expires_ms <= ${dbNowMs} AS free FROM compliance_lease WHERE adapter = ? FOR UPDATE`,
-        [adapter],
-      );
-      if (row === undefined || Number(row.free) !== 1) return undefined;
-      const epoch = Number(row.epoch) + 1;
-      await queries.change(
-        `UPDATE compliance_lease SET holder = ?, epoch = ?, expires_ms = ${dbNowMs} + ? WHERE adapter = ?`,
-        [holder, epoch, leaseMs, adapter],
-      );
-      return { adapter, holder, epoch };
-    });
+  takeLease(adapter: string, holder: string, leaseMs: number): Promise<Lease | undefined> {
+    return this.#leases.take(adapter, holder, leaseMs);
   }
 
-  async renewLease(lease: Lease, leaseMs: number): Promise<void> {
-    await this.#under(lease, (queries) =>
-      queries.change(`UPDATE compliance_lease SET expires_ms = ${dbNowMs} + ? WHERE adapter = ?`, [
-        leaseMs,
-        lease.adapter,
-      ]),
-    );
+  renewLease(lease: Lease, leaseMs: number): Promise<void> {
+    return this.#leases.renew(lease, leaseMs);
   }
 
-  async releaseLease(lease: Lease): Promise<void> {
-    await this.#database.change(
-      "UPDATE compliance_lease SET expires_ms = 0 WHERE adapter = ? AND epoch = ?",
-      [lease.adapter, lease.epoch],
-    );
+  releaseLease(lease: Lease): Promise<void> {
+    return this.#leases.release(lease);
   }
 
   async sinceLastRun(adapter: string): Promise<number | undefined> {
@@ -69,7 +46,7 @@ export class MysqlHandoverStore implements HandoverStore {
   }
 
   async noteRun(lease: Lease): Promise<void> {
-    await this.#under(lease, (queries) =>
+    await this.#leases.under(lease, (queries) =>
       queries.change(`UPDATE compliance_lease SET last_run_ms = ${dbNowMs} WHERE adapter = ?`, [
         lease.adapter,
       ]),
@@ -99,7 +76,7 @@ export class MysqlHandoverStore implements HandoverStore {
     configHash: string,
     name: (eventIds: readonly string[]) => string,
   ): Promise<ArchiveRun | undefined> {
-    return this.#under(lease, async (queries) => {
+    return this.#leases.under(lease, async (queries) => {
       const rows = await queries.rows<{ event_id: Buffer; bytes: number }>(
         `SELECT event_id, LENGTH(body) AS bytes FROM compliance_handover ORDER BY event_id ${limit(limits.maxEvents)}`,
       );
@@ -127,14 +104,14 @@ export class MysqlHandoverStore implements HandoverStore {
   }
 
   async finishRun(lease: Lease, run: ArchiveRun): Promise<void> {
-    await this.#under(lease, async (queries) => {
+    await this.#leases.under(lease, async (queries) => {
       await deleteRows(queries, run.eventIds);
       await deleteRun(queries, lease, run);
     });
   }
 
   async postponeRun(lease: Lease, run: ArchiveRun, waitMs: number, reason: string): Promise<void> {
-    await this.#under(lease, (queries) =>
+    await this.#leases.under(lease, (queries) =>
       queries.change(
         `UPDATE compliance_run SET attempts = attempts + 1, next_attempt_ms = ${dbNowMs} + ?, last_error = ? ` +
           "WHERE adapter = ? AND run_id = ?",
@@ -144,7 +121,7 @@ export class MysqlHandoverStore implements HandoverStore {
   }
 
   async forgetRun(lease: Lease, run: ArchiveRun): Promise<void> {
-    await this.#under(lease, (queries) => deleteRun(queries, lease, run));
+    await this.#leases.under(lease, (queries) => deleteRun(queries, lease, run));
   }
 
   async quarantine(
@@ -153,7 +130,7 @@ export class MysqlHandoverStore implements HandoverStore {
     rows: readonly { eventId: string; reason: string }[],
   ): Promise<void> {
     const gone = new Set(rows.map(({ eventId }) => eventId));
-    await this.#under(lease, async (queries) => {
+    await this.#leases.under(lease, async (queries) => {
       for (const { eventId, reason } of rows) {
         await queries.change(
           `INSERT INTO compliance_quarantine (${columns}, body_sha256, reason, quarantined_ms) ` +
@@ -169,17 +146,6 @@ export class MysqlHandoverStore implements HandoverStore {
         lease.adapter,
         run.runId,
       ]);
-    });
-  }
-
-  #under<Result>(lease: Lease, work: (queries: Queries) => Promise<Result>): Promise<Result> {
-    return this.#database.transaction(async (queries) => {
-      const [row] = await queries.rows<{ epoch: number }>(
-        "SELECT epoch FROM compliance_lease WHERE adapter = ? FOR UPDATE",
-        [lease.adapter],
-      );
-      if (Number(row?.epoch) !== lease.epoch) throw new LeaseLost(lease);
-      return work(queries);
     });
   }
 }

@@ -3,12 +3,25 @@ import { type Database, limit, type Queries } from "./database.ts";
 import { columns, dbNowMs, idBytes, idList, idText, rowsOf, sharedColumns } from "./handover-rows.ts";
 import { StoreError, troubleOf } from "./store-error.ts";
 
+/** Where a row of the outbox goes. */
+interface Target {
+  readonly table: string;
+  /** Further column and its value. */
+  readonly more: readonly [column: string, value: string] | undefined;
+}
+
+const HANDOVER: Target = { table: "compliance_handover", more: undefined };
+const INTAKE: Target = { table: "archive_intake", more: ["arrived_ms", dbNowMs] };
+
 /** The outbox from its reading end. Bodies move inside the database, only ids travel. */
 export class MysqlOutboxStore implements OutboxStore {
   readonly #database: Database;
+  readonly #targets: readonly Target[];
 
-  constructor(database: Database) {
+  /** @param archive whether events also go into the permanent archive, which somebody must seal then */
+  constructor(database: Database, archive: boolean) {
     this.#database = database;
+    this.#targets = archive ? [HANDOVER, INTAKE] : [HANDOVER];
   }
 
   async move(eventIds: readonly string[]): Promise<MoveOutcome> {
@@ -21,9 +34,11 @@ export class MysqlOutboxStore implements OutboxStore {
       );
       if (rows.length === 0) return { moved: 0, conflicts: [] };
       const claimed = idList(rows.map(({ event_id }) => idText(event_id)));
-      const conflicts = await insert(queries, claimed);
+      const conflicts = new Set<string>();
+      for (const target of this.#targets)
+        for (const eventId of await insert(queries, claimed, target)) conflicts.add(eventId);
       await queries.change(`DELETE t FROM ${rowsOf("compliance_outbox")}`, [claimed]);
-      return { moved: rows.length - conflicts.length, conflicts };
+      return { moved: rows.length - conflicts.size, conflicts: [...conflicts] };
     });
   }
 
@@ -47,8 +62,9 @@ export class MysqlOutboxStore implements OutboxStore {
  * Nearly always there are no duplicates: a plain insert says so at no cost. A failed statement is undone alone, the
  * transaction goes on. @returns ids that are known with another body.
  */
-async function insert(queries: Queries, claimed: string): Promise<string[]> {
-  const statement = `INSERT INTO compliance_handover (${columns}) SELECT ${sharedColumns} FROM ${rowsOf("compliance_outbox")}`;
+async function insert(queries: Queries, claimed: string, { table, more }: Target): Promise<string[]> {
+  const [column, value] = more ? [`, ${more[0]}`, `, ${more[1]}`] : ["", ""];
+  const statement = `INSERT INTO ${table} (${columns}${column}) SELECT ${sharedColumns}${value} FROM ${rowsOf("compliance_outbox")}`;
   try {
     await queries.change(statement, [claimed]);
     return [];
@@ -57,16 +73,15 @@ async function insert(queries: Queries, claimed: string): Promise<string[]> {
   }
   const rows = await queries.rows<{ event_id: Buffer }>(
     `SELECT t.event_id FROM ${rowsOf("compliance_outbox")} ` +
-      "JOIN compliance_handover AS h ON h.event_id = t.event_id WHERE SHA2(t.body, 256) <> SHA2(h.body, 256)",
+      `JOIN ${table} AS h ON h.event_id = t.event_id WHERE SHA2(t.body, 256) <> SHA2(h.body, 256)`,
     [claimed],
   );
   const conflicts = rows.map(({ event_id }) => idText(event_id));
   if (conflicts.length > 0) await keepBoth(queries, idList(conflicts));
   // Never INSERT IGNORE: it would also hide what was cut off.
-  await queries.change(
-    `${statement} ON DUPLICATE KEY UPDATE compliance_handover.event_id = compliance_handover.event_id`,
-    [claimed],
-  );
+  await queries.change(`${statement} ON DUPLICATE KEY UPDATE ${table}.event_id = ${table}.event_id`, [
+    claimed,
+  ]);
   return conflicts;
 }
 

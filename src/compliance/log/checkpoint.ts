@@ -1,0 +1,58 @@
+import { HASH_BYTES } from "./hashes.ts";
+import { base64, MalformedNote, type Note, readNote } from "./note.ts";
+
+/** How far the log reached and what its root was: C2SP tlog-checkpoint. */
+export interface Checkpoint {
+  /** Name of the log. */
+  readonly origin: string;
+  readonly size: number;
+  readonly root: Buffer;
+}
+
+export interface SignedCheckpoint extends Checkpoint {
+  readonly note: Note;
+}
+
+/** The text that is signed. */
+export function writeCheckpoint({ origin, size, root }: Checkpoint): string {
+  return `${origin}\n${size}\n${root.toString("base64")}\n`;
+}
+
+/** Does not look at the signatures. @throws MalformedNote */
+export function readCheckpoint(text: string): SignedCheckpoint {
+  const note = readNote(text);
+  const [origin = "", digits = "", encoded = ""] = note.text.split("\n");
+  const size = /^(0|[1-9]\d{0,15})$/.test(digits) ? Number(digits) : Number.NaN;
+  const root = base64(encoded);
+  if (origin === "" || !Number.isSafeInteger(size) || root?.length !== HASH_BYTES)
+    throw new MalformedNote("this is no checkpoint");
+  return { origin, size, root, note };
+}
+
+/** A file of checkpoints, one after the other: a signed note each. @throws MalformedNote */
+export function readCheckpoints(file: string): SignedCheckpoint[] {
+  return splitNotes(file).map(readCheckpoint);
+}
+
+/** The last line of a note begins with a dash and no note's text does. */
+function splitNotes(file: string): string[] {
+  const notes: string[] = [];
+  let lines: string[] = [];
+  let signed = false;
+  for (const line of file.replaceAll("\r\n", "\n").split("\n")) {
+    if (signed && !line.startsWith("— ")) {
+      notes.push(`${lines.join("\n")}\n`);
+      lines = [];
+      signed = false;
+      if (line === "") continue;
+    }
+    if (line.startsWith("— ")) signed = true;
+    lines.push(line);
+  }
+  if (lines.some((line) => line !== "")) {
+    if (!signed) throw new MalformedNote("the last checkpoint is cut off");
+    notes.push(`${lines.join("\n")}\n`);
+  }
+  if (notes.length === 0) throw new MalformedNote("there is no checkpoint in it");
+  return notes;
+}

@@ -1,0 +1,155 @@
+import type {
+  ArchiveStore,
+  IntakeRow,
+  NewLeaf,
+  SealedBatch,
+  StoredCheckpoint,
+  StreamHead,
+} from "./archive-ports.ts";
+import { takeApart } from "./log/content.ts";
+import { Frontier, type KeptNode } from "./log/frontier.ts";
+import { leafHash } from "./log/hashes.ts";
+import { makeSalts, writeLeaf } from "./log/leaf.ts";
+import { rangeHash, readPeaks } from "./log/proofs.ts";
+
+/** What is to be done with a page of waiting events. */
+export interface Prepared {
+  readonly batch: SealedBatch;
+  /** Of events that came before one that must be sealed first. */
+  readonly waiting: readonly { readonly row: IntakeRow; readonly missing: number }[];
+  /** Ids of events whose number is sealed already. */
+  readonly repeats: readonly string[];
+  readonly frontier: Frontier;
+  readonly heads: ReadonlyMap<string, StreamHead>;
+  readonly lastStreamId: number;
+}
+
+const maxHeads = 50_000;
+
+/** The log in the hand of whoever has its lease: its right edge and the heads of its streams, in memory. */
+export class OpenLog {
+  readonly #store: ArchiveStore;
+  #frontier: Frontier;
+  #lastStreamId: number;
+  #heads = new Map<string, StreamHead>();
+  #last: StoredCheckpoint | undefined;
+
+  private constructor(
+    store: ArchiveStore,
+    frontier: Frontier,
+    lastStreamId: number,
+    last: StoredCheckpoint | undefined,
+  ) {
+    this.#store = store;
+    this.#frontier = frontier;
+    this.#lastStreamId = lastStreamId;
+    this.#last = last;
+  }
+
+  static async open(store: ArchiveStore): Promise<OpenLog> {
+    const size = await store.size();
+    const frontier = new Frontier(size, await readPeaks(store, size));
+    return new OpenLog(store, frontier, await store.lastStreamId(), await store.lastCheckpoint());
+  }
+
+  /** Why nothing may be appended: the log is not the one of its last checkpoint any more. */
+  async doubt(): Promise<string | undefined> {
+    if (!this.#last) return undefined;
+    const { size, root } = this.#last;
+    if (size > this.size) return `the archive has ${this.size} events, its last checkpoint ${size}`;
+    const found = await rangeHash(this.#store, 0, size);
+    return found.equals(root) ? undefined : `the first ${size} events are not those of the checkpoint`;
+  }
+
+  get size(): number {
+    return this.#frontier.size;
+  }
+
+  get last(): StoredCheckpoint | undefined {
+    return this.#last;
+  }
+
+  /** A checkpoint of this log was saved. */
+  noteCheckpoint(checkpoint: StoredCheckpoint): void {
+    this.#last = checkpoint;
+  }
+
+  root(): Buffer {
+    return this.#frontier.root();
+  }
+
+  isSealed(stream: string, streamSeq: number): boolean {
+    return (this.#heads.get(stream)?.lastSeq ?? 0) >= streamSeq;
+  }
+
+  /** Makes the leaves of all that can follow now. Nothing has happened until `accept`. */
+  async prepare(rows: readonly IntakeRow[]): Promise<Prepared> {
+    await this.#learn(rows);
+    const frontier = this.#frontier.copy();
+    const heads = new Map<string, StreamHead>();
+    const leaves: NewLeaf[] = [];
+    const nodes: KeptNode[] = [];
+    const repeats: string[] = [];
+    let lastStreamId = this.#lastStreamId;
+    let left: IntakeRow[] = [...rows];
+    // What one stream has in wrong order becomes ready when the one before it is taken: as many rounds as that needs.
+    for (let took = -1; took !== leaves.length; ) {
+      took = leaves.length;
+      const waiting: IntakeRow[] = [];
+      for (const row of inStreamOrder(left)) {
+        const head = heads.get(row.stream) ?? this.#heads.get(row.stream);
+        const lastSeq = head?.lastSeq ?? 0;
+        if (row.streamSeq <= lastSeq) repeats.push(row.eventId);
+        else if (row.streamSeq > lastSeq + 1) waiting.push(row);
+        else {
+          const id = head?.id ?? ++lastStreamId;
+          const made = makeLeaf(row, frontier.size, id, head);
+          frontier.append(made.hash, (node) => nodes.push(node));
+          leaves.push(made);
+          heads.set(row.stream, { id, lastSeq: row.streamSeq, lastLeaf: made.hash });
+        }
+      }
+      left = waiting;
+    }
+    const waiting = left.map((row) => ({
+      row,
+      missing: ((heads.get(row.stream) ?? this.#heads.get(row.stream))?.lastSeq ?? 0) + 1,
+    }));
+    const batch = { leaves, nodes, heads: [...heads].map(([name, head]) => ({ name, ...head })) };
+    return { batch, waiting, repeats, frontier, heads, lastStreamId };
+  }
+
+  /** The batch is in the database. */
+  accept({ frontier, heads, lastStreamId }: Prepared): void {
+    this.#frontier = frontier;
+    this.#lastStreamId = lastStreamId;
+    for (const [name, head] of heads) this.#heads.set(name, head);
+  }
+
+  async #learn(rows: readonly IntakeRow[]): Promise<void> {
+    if (this.#heads.size > maxHeads) this.#heads.clear();
+    const unknown = new Set(rows.map(({ stream }) => stream).filter((stream) => !this.#heads.has(stream)));
+    if (unknown.size === 0) return;
+    for (const [name, head] of await this.#store.heads([...unknown])) this.#heads.set(name, head);
+  }
+}
+
+/** As they came, but each stream's own in the order of its numbers: they take the places that the stream has in the page. */
+function inStreamOrder(rows: readonly IntakeRow[]): IntakeRow[] {
+  const byStream = new Map<string, IntakeRow[]>();
+  for (const row of rows) {
+    const own = byStream.get(row.stream);
+    if (own) own.push(row);
+    else byStream.set(row.stream, [row]);
+  }
+  for (const own of byStream.values()) own.sort((a, b) => b.streamSeq - a.streamSeq);
+  return rows.map(({ stream }) => byStream.get(stream)?.pop()).filter((row) => row !== undefined);
+}
+
+function makeLeaf(row: IntakeRow, seq: number, streamId: number, head: StreamHead | undefined): NewLeaf {
+  const content = takeApart(row);
+  const salts = makeSalts(content.parts.length);
+  const leaf = writeLeaf({ seq, streamPrev: head?.lastLeaf ?? null }, content, salts);
+  const hash = leafHash(Buffer.from(leaf, "latin1"));
+  return { seq, eventId: row.eventId, streamId, streamSeq: row.streamSeq, hash, leaf, salts };
+}

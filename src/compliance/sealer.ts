@@ -1,0 +1,204 @@
+import type { Clock } from "../ports.ts";
+import type { ArchiveStore, ArchiveWatch, CheckpointOutlet, IntakeRow } from "./archive-ports.ts";
+import { LogMoved } from "./archive-ports.ts";
+import { type CheckpointRhythm, Checkpoints } from "./checkpoints.ts";
+import { GapWatch } from "./gap-watch.ts";
+import type { Signer } from "./log/note.ts";
+import { OpenLog, type Prepared } from "./open-log.ts";
+import { type Lease, LeaseLost } from "./ports.ts";
+
+export interface SealerOptions extends CheckpointRhythm {
+  /** How often it looks for events when there were none. */
+  readonly pollMs?: number;
+  readonly leaseMs?: number;
+  /** Events in one transaction. */
+  readonly batch?: number;
+  /** How long an event waits for one before it in its stream before that is a gap. */
+  readonly gapMs?: number;
+}
+
+export interface SealerParts {
+  readonly store: ArchiveStore;
+  /** Asked at each checkpoint, so that a key that was changed is used from then on. */
+  readonly signer: () => Promise<Signer>;
+  readonly outlets: readonly CheckpointOutlet[];
+  readonly watch: ArchiveWatch;
+  readonly clock: Pick<Clock, "nowMs" | "monotonicMs">;
+  /** Unlike any other sealer's. */
+  readonly holder: string;
+  /** Moves rows of the outbox that somebody waits for. */
+  readonly fetch: (eventIds: readonly string[]) => Promise<unknown>;
+}
+
+export interface SealSummary {
+  readonly sealed: number;
+  /** Why it ended: all that can be is sealed, somebody else has the lease, something failed, the log does not fit to its checkpoint. */
+  readonly end: "done" | "not-ours" | "failed" | "broken" | "stopped";
+}
+
+const minBatch = 8;
+/** Pages of events that wait for others, read in one turn. */
+const maxPages = 10_000;
+
+/**
+ * Puts what waits in the intake into the log: one sealer at a time, batch by batch, each stream in its order without a gap.
+ * Every write carries the lease's epoch: a sealer that was paused past its lease writes nothing.
+ */
+export class Sealer {
+  readonly #parts: SealerParts;
+  readonly #pollMs: number;
+  readonly #leaseMs: number;
+  readonly #gaps: GapWatch;
+  readonly #checkpoints: Checkpoints;
+  readonly #maxBatch: number;
+  #batch: number;
+  #lease: Lease | undefined;
+  #leasedAtMs = 0;
+  #log: OpenLog | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #running: Promise<SealSummary> | undefined;
+  #stopped = false;
+
+  constructor(parts: SealerParts, options: SealerOptions = {}) {
+    this.#parts = parts;
+    this.#pollMs = options.pollMs ?? 500;
+    this.#leaseMs = options.leaseMs ?? 15_000;
+    this.#maxBatch = options.batch ?? 1_000;
+    this.#batch = this.#maxBatch;
+    this.#gaps = new GapWatch(parts.watch, options.gapMs ?? 60_000);
+    this.#checkpoints = new Checkpoints(parts, options);
+  }
+
+  start(): void {
+    const look = async () => {
+      await this.#run(false);
+      if (!this.#stopped) this.#timer = setTimeout(() => void look(), this.#pollMs);
+    };
+    void look();
+  }
+
+  /** Seals what can be sealed and makes a checkpoint of it, or joins the turn under way first. Never throws. */
+  async sealNow(): Promise<SealSummary> {
+    await this.#running;
+    return this.#run(true);
+  }
+
+  /** Lets the batch in hand come to its end, makes a last checkpoint and lets the lease go. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    clearTimeout(this.#timer);
+    await this.#running;
+    const lease = this.#lease;
+    if (!lease) return;
+    try {
+      if (this.#log) await this.#checkpoints.make(lease, this.#log, true);
+      await this.#parts.store.releaseLease(lease);
+    } catch (error) {
+      this.#parts.watch.trouble("seal", error);
+    }
+    this.#lease = undefined;
+  }
+
+  #run(atOnce: boolean): Promise<SealSummary> {
+    this.#running ??= this.#turn(atOnce).finally(() => {
+      this.#running = undefined;
+    });
+    return this.#running;
+  }
+
+  async #turn(atOnce: boolean): Promise<SealSummary> {
+    const sum = { sealed: 0 };
+    try {
+      const lease = await this.#hold();
+      if (!lease) return { ...sum, end: "not-ours" };
+      if (!this.#log) {
+        this.#log = await OpenLog.open(this.#parts.store);
+        const why = await this.#log.doubt();
+        if (why !== undefined) {
+          this.#log = undefined;
+          this.#parts.watch.broken(why);
+          return { ...sum, end: "broken" };
+        }
+      }
+      await this.#sealAll(lease, this.#log, sum);
+      await this.#checkpoints.make(lease, this.#log, atOnce);
+      return { ...sum, end: this.#stopped ? "stopped" : "done" };
+    } catch (error) {
+      this.#log = undefined;
+      this.#batch = Math.max(minBatch, Math.floor(this.#batch / 4));
+      if (error instanceof LeaseLost) this.#lease = undefined;
+      this.#parts.watch.trouble("seal", error);
+      return { ...sum, end: error instanceof LeaseLost ? "not-ours" : "failed" };
+    }
+  }
+
+  async #hold(): Promise<Lease | undefined> {
+    const { store, holder, clock } = this.#parts;
+    const nowMs = clock.monotonicMs();
+    if (!this.#lease) {
+      this.#log = undefined;
+      this.#lease = await store.takeLease(holder, this.#leaseMs);
+    } else if (nowMs - this.#leasedAtMs > this.#leaseMs / 3)
+      await store.renewLease(this.#lease, this.#leaseMs);
+    else return this.#lease;
+    this.#leasedAtMs = nowMs;
+    return this.#lease;
+  }
+
+  /** From the front, again while that brings something: what waits for another event stays and is passed over. */
+  async #sealAll(lease: Lease, log: OpenLog, sum: { sealed: number }): Promise<void> {
+    for (let before = -1; before !== sum.sealed && !this.#stopped; ) {
+      before = sum.sealed;
+      this.#gaps.begin();
+      await this.#sealPages(lease, log, sum);
+      const missing = this.#gaps.end((stream, streamSeq) => log.isSealed(stream, streamSeq));
+      if (missing.length === 0) return;
+      const there = await this.#parts.store.inOutbox(missing);
+      if (there.length === 0) continue;
+      await this.#parts.fetch(there);
+      before = -1;
+    }
+  }
+
+  async #sealPages(lease: Lease, log: OpenLog, sum: { sealed: number }): Promise<void> {
+    let after: string | null = null;
+    for (let page = 0; page < maxPages && !this.#stopped; page++) {
+      const asked = this.#batch;
+      const rows: IntakeRow[] = await this.#parts.store.intake(after, asked);
+      after = rows.at(-1)?.eventId ?? after;
+      const prepared = await log.prepare(rows);
+      for (const waiting of prepared.waiting) this.#gaps.waits(waiting);
+      if (prepared.batch.leaves.length > 0) {
+        await this.#seal(lease, log, prepared);
+        sum.sealed += prepared.batch.leaves.length;
+        await this.#checkpoints.make(lease, log, false);
+      }
+      if (prepared.repeats.length > 0) await this.#settle(lease, prepared.repeats);
+      if (rows.length < asked) return;
+    }
+  }
+
+  async #seal(lease: Lease, log: OpenLog, prepared: Prepared): Promise<void> {
+    const { store, watch, clock } = this.#parts;
+    const { leaves } = prepared.batch;
+    try {
+      await store.seal(lease, prepared.batch, this.#leaseMs);
+    } catch (error) {
+      if (error instanceof LogMoved) {
+        // An id that is sealed under another number would come again and again.
+        const known = await store.knownEvents(leaves.map(({ eventId }) => eventId));
+        if (known.length > 0) await this.#settle(lease, known);
+      }
+      throw error;
+    }
+    log.accept(prepared);
+    this.#leasedAtMs = clock.monotonicMs();
+    this.#batch = Math.min(this.#maxBatch, this.#batch * 2);
+    watch.sealed(leaves.length);
+  }
+
+  async #settle(lease: Lease, eventIds: readonly string[]): Promise<void> {
+    for (const eventId of await this.#parts.store.settleRepeats(lease, eventIds))
+      this.#parts.watch.conflict(eventId);
+  }
+}
