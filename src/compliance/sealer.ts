@@ -147,6 +147,7 @@ export class Sealer {
 
   /** From the front, again while that brings something: what waits for another event stays and is passed over. */
   async #sealAll(lease: Lease, log: OpenLog, sum: { sealed: number }): Promise<void> {
+    let fetched = false;
     for (let before = -1; before !== sum.sealed && !this.#stopped; ) {
       before = sum.sealed;
       this.#gaps.begin();
@@ -154,7 +155,8 @@ export class Sealer {
       const missing = this.#gaps.end((stream, streamSeq) => log.isSealed(stream, streamSeq));
       if (missing.length === 0) return;
       const there = await this.#parts.store.inOutbox(missing);
-      if (there.length === 0) continue;
+      if (there.length === 0 || fetched) continue;
+      fetched = true;
       await this.#parts.fetch(there);
       before = -1;
     }

@@ -44,8 +44,8 @@ function splitNotes(file: string): string[] {
       notes.push(`${lines.join("\n")}\n`);
       lines = [];
       signed = false;
-      if (line === "") continue;
     }
+    if (lines.length === 0 && line === "") continue;
     if (line.startsWith("— ")) signed = true;
     lines.push(line);
   }

@@ -40,6 +40,8 @@ export const MAX_PARTS = 16;
 const HEAD_MEMBERS = new Set(["at", "eventId", "kind", "node", "session", "stream", "streamSeq", "v"]);
 /** Short, without quotes and backslashes: so that a leaf has a limited size. */
 const WORD = /^[!#-[\]-~]{0,128}$/;
+/** Levels of a canonical body. Where a stack ends would depend on who looks. */
+const MAX_DEPTH = 50;
 const PART_NAME = /^[a-z][A-Za-z]{0,31}$/;
 /** Its own commitments, so that they can be shown, blacked out or purged without the rest. */
 const OWN_PARTS = ["rtf", "text"] as const;
@@ -67,7 +69,13 @@ export function canonicalContent(body: Uint8Array): Content | undefined {
   } catch {
     return undefined;
   }
-  if (!isObject(value) || !isSorted(Object.keys(value)) || JSON.stringify(value) !== text) return undefined;
+  if (
+    !isObject(value) ||
+    isDeeper(value, MAX_DEPTH) ||
+    !isSorted(Object.keys(value)) ||
+    JSON.stringify(value) !== text
+  )
+    return undefined;
   const head = readHead(value);
   const parts = head && readParts(value);
   return head && parts && { head, parts };
@@ -123,6 +131,13 @@ function readParts(value: Readonly<Record<string, unknown>>): CommittedPart[] | 
   }
   if (parts.length > MAX_PARTS) return undefined;
   return parts.sort(([a], [b]) => (a < b ? -1 : 1));
+}
+
+function isDeeper(value: unknown, levels: number): boolean {
+  if (typeof value !== "object" || value === null) return false;
+  if (levels === 0) return true;
+  for (const member of Object.values(value)) if (isDeeper(member, levels - 1)) return true;
+  return false;
 }
 
 function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
