@@ -2,7 +2,7 @@ import type { LogHashes } from "../../compliance/log/proofs.ts";
 import { ARCHIVE_STREAM } from "../../compliance/log/rotation.ts";
 import type { Finding, KeptCheckpoint, LogSource, StoredLeaf } from "../../compliance/verify/ports.ts";
 import { type CheckpointColumns, checkpointOf, readHashes } from "./archive-rows.ts";
-import { type Database, limit } from "./database.ts";
+import { limit, type Queries } from "./database.ts";
 import { idText } from "./handover-rows.ts";
 
 interface LeafColumns {
@@ -26,13 +26,13 @@ const OWN_EVENTS = 100_000;
 
 /** The archive from its reading end, for whoever checks or exports it. It may grow meanwhile. */
 export class MysqlArchiveReader implements LogSource {
-  readonly #database: Database;
+  readonly #database: Queries;
   readonly hashes: LogHashes;
   readonly #streams = new Map<number, string>();
   #lastCheckpoint = 0;
   #known = 0;
 
-  constructor(database: Database) {
+  constructor(database: Queries) {
     this.#database = database;
     this.hashes = { hashes: (level, index, count) => readHashes(database, level, index, count) };
   }
