@@ -79,11 +79,13 @@ export class ArchiveLab {
   #stack: Stack | undefined;
   #database: Database | undefined;
 
-  constructor(mariadbOptions: Record<string, string> = {}) {
+  /** @param prepare once the database is there, before the first test */
+  constructor(prepare: () => Promise<void> = async () => {}, mariadbOptions: Record<string, string> = {}) {
     before(async () => {
       this.#stack = await startStack({ parts: ["mariadb"], mariadbOptions });
       await migrate(this.#stack.mysqlUrl);
       this.#database = new Database({ url: this.#stack.mysqlUrl, connections: 6 });
+      await prepare();
     });
     after(async () => {
       await this.#database?.close();
@@ -112,7 +114,7 @@ export class ArchiveLab {
     await this.move(events);
   }
 
-  async move(events: readonly ComplianceEvent[]): Promise<void> {
+  async move(events: readonly Pick<ComplianceEvent, "eventId">[]): Promise<void> {
     const outbox = new MysqlOutboxStore(this.database, true);
     for (let at = 0; at < events.length; at += 500)
       await outbox.move(events.slice(at, at + 500).map(({ eventId }) => eventId));

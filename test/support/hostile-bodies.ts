@@ -17,7 +17,7 @@ export const hostileTexts: readonly string[] = [
   "東京都渋谷区 العربية עברית",
   "𝕳𝖊𝖑𝖑𝖔".repeat(50),
   "'; DROP TABLE archive_leaf; --",
-  "\\'\\\"\\\\ \\0 \\n \\u0000 %s %n ${x} {{x}} `x`",
+  "\\'\\\"\\\\ \\0 \\n \\u0000 %s %n $\u007bx} {{x}} `x`",
   '<script>alert(1)</script>]]>&amp;&#0;<!DOCTYPE x [<!ENTITY a "b">]>',
   '"},"v":1}',
   '{"c":{"text":"AAAA"}}',

@@ -29,6 +29,14 @@ export function readCheckpoint(text: string): SignedCheckpoint {
   return { origin, size, root, note };
 }
 
+/** The note as it was read, byte for byte. */
+export function writeNote({ text, signatures }: Note): string {
+  const lines = signatures.map(({ name, id, bytes }) => {
+    return `— ${name} ${Buffer.concat([Buffer.from(id, "hex"), bytes]).toString("base64")}\n`;
+  });
+  return `${text}\n${lines.join("")}`;
+}
+
 /** A file of checkpoints, one after the other: a signed note each. @throws MalformedNote */
 export function readCheckpoints(file: string): SignedCheckpoint[] {
   return splitNotes(file).map(readCheckpoint);

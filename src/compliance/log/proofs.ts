@@ -1,9 +1,17 @@
 import { KEPT_HEIGHT, type Subtree, subtreesOf } from "./frontier.ts";
 import { EMPTY_ROOT, nodeHash } from "./hashes.ts";
 
+/** The log has lost a hash that every log of its size has. */
+export class MissingHash extends Error {
+  constructor(level: number, index: number) {
+    super(`hash ${level}/${index} of the archive, or one of those behind it, is missing`);
+    this.name = "MissingHash";
+  }
+}
+
 /** Where the hashes of a log stand: level 0 are its leaves, level n its complete subtrees of 2^(8n) leaves. */
 export interface LogHashes {
-  /** `count` hashes from `index` on. @throws when one is missing */
+  /** `count` hashes from `index` on. @throws MissingHash */
   hashes(level: number, index: number, count: number): Promise<Buffer[]>;
 }
 

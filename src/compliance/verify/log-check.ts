@@ -2,6 +2,7 @@ import { readCheckpoint, type SignedCheckpoint } from "../log/checkpoint.ts";
 import { Frontier, KEPT_HEIGHT, type KeptNode } from "../log/frontier.ts";
 import { readLeaf } from "../log/leaf.ts";
 import { signerOf, type VerifierKey } from "../log/note.ts";
+import { type LogHashes, MissingHash } from "../log/proofs.ts";
 import { checkLeaf, type Predecessor } from "./leaf-check.ts";
 import type { OwnEvents } from "./own-events.ts";
 import type { Finding, KeptCheckpoint, LogSource, StoredLeaf } from "./ports.ts";
@@ -180,10 +181,10 @@ export class LogCheck {
       const { level, index } = made[at] ?? { level: 0, index: 0 };
       let end = at + 1;
       while (made[end]?.level === level) end += 1;
-      const stored = await hashes.hashes(level, index, end - at).catch(() => undefined);
+      const stored = await keptHashes(hashes, level, index, end - at);
       for (let place = at; place < end; place++) {
         const node = made[place];
-        const kept = stored?.[place - at];
+        const kept = stored[place - at];
         if (node && !kept?.equals(node.hash)) {
           const leaves = 2 ** (KEPT_HEIGHT * level);
           return {
@@ -238,6 +239,26 @@ export function checkNote(
   if (root && !root.equals(checkpoint.root))
     return bad(`root of ${name}`, checkpoint.root.toString("base64"), root.toString("base64"));
   return checkpoint;
+}
+
+/** Those that are there; undefined in the place of each that is not. */
+async function keptHashes(
+  log: LogHashes,
+  level: number,
+  index: number,
+  count: number,
+): Promise<readonly (Buffer | undefined)[]> {
+  try {
+    return await log.hashes(level, index, count);
+  } catch (error) {
+    if (!(error instanceof MissingHash)) throw error;
+    if (count === 1) return [undefined];
+    const half = Math.ceil(count / 2);
+    return [
+      ...(await keptHashes(log, level, index, half)),
+      ...(await keptHashes(log, level, index + half, count - half)),
+    ];
+  }
 }
 
 function sizeOf(note: string): number | undefined {

@@ -1,5 +1,7 @@
 import { canonicalContent } from "../log/content.ts";
+import { readLeaf } from "../log/leaf.ts";
 import { ARCHIVE_STREAM, type Rotation, readRotation } from "../log/rotation.ts";
+import { checkLeaf } from "./leaf-check.ts";
 import type { Finding, LogSource, StoredLeaf } from "./ports.ts";
 
 /** Kind of the event that tells of content that was purged: `detail.ranges` are [from, to] of seq, both included. */
@@ -16,16 +18,21 @@ export class OwnEvents {
   readonly rotations: readonly Rotation[];
   readonly #purges: readonly Purge[];
 
-  private constructor(events: readonly { readonly seq: number; readonly body: Buffer }[]) {
+  private constructor(stored: readonly StoredLeaf[], signed: number) {
+    const events = stored.flatMap((one) => intact(one) ?? []);
     this.#bodies = new Map(events.map(({ seq, body }) => [seq, body]));
     this.rotations = events
       .map(({ body }) => readRotation(body))
       .filter((rotation) => rotation !== undefined);
-    this.#purges = events.flatMap(({ seq, body }) => purgesOf(seq, body)).sort((a, b) => a.from - b.from);
+    this.#purges = events.flatMap(({ seq, body }) => (seq < signed ? purgesOf(seq, body) : []));
   }
 
+  /** A purge counts when a checkpoint vouches for it. */
   static async read(source: LogSource): Promise<OwnEvents> {
-    return new OwnEvents(await source.ownEvents());
+    const events = await source.ownEvents();
+    let signed = 0;
+    for await (const { size = 0 } of source.checkpoints()) signed = Math.max(signed, size);
+    return new OwnEvents(events, signed);
   }
 
   mayBeGone(seq: number): boolean {
@@ -50,6 +57,19 @@ export class OwnEvents {
       ? undefined
       : { seq, field: "archive event", expected: "in the log", found: "missing" };
   }
+}
+
+/**
+ * Number and content of an event whose content is that of its leaf, wherever its row stands now; its place is looked at when the
+ * log is read.
+ */
+function intact(stored: StoredLeaf): { readonly seq: number; readonly body: Buffer } | undefined {
+  const { seq, streamPrev } = readLeaf(stored.leaf) ?? {};
+  if (seq === undefined || stored.body === null) return undefined;
+  const before = streamPrev
+    ? { seq: 0, streamSeq: stored.streamSeq - 1, hash: Buffer.from(streamPrev, "hex") }
+    : undefined;
+  return checkLeaf({ ...stored, seq }, before, () => false) ? undefined : { seq, body: stored.body };
 }
 
 function purgesOf(seq: number, body: Buffer): Purge[] {

@@ -43,8 +43,8 @@ export interface LogSource {
     stream: string,
     streamSeq: number,
   ): Promise<{ readonly seq: number; readonly hash: Buffer } | undefined>;
-  /** Bodies of the archive's own stream that tell of changed keys and purged content. */
-  ownEvents(): Promise<readonly { readonly seq: number; readonly body: Buffer }[]>;
+  /** The archive's own stream: it tells of changed keys and purged content. */
+  ownEvents(): Promise<readonly StoredLeaf[]>;
   /** Stored hashes of subtrees, to be compared with what the leaves give; undefined: there are none here. */
   readonly hashes: LogHashes | undefined;
   /** Whatever else belongs to it: files of an export, heads of streams. Called when the leaves are done. */

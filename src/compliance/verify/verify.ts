@@ -1,7 +1,7 @@
 import type { SignedCheckpoint } from "../log/checkpoint.ts";
 import { Frontier } from "../log/frontier.ts";
 import { signerOf, type VerifierKey } from "../log/note.ts";
-import { rangeHash, readPeaks } from "../log/proofs.ts";
+import { MissingHash, rangeHash, readPeaks } from "../log/proofs.ts";
 import { trusted } from "../log/rotation.ts";
 import { checkNote, LogCheck } from "./log-check.ts";
 import { OwnEvents } from "./own-events.ts";
@@ -117,7 +117,7 @@ async function begin(
     const start = new Frontier(anchor.size, await readPeaks(hashes, anchor.size));
     return start.root().equals(anchor.root) ? start : new Frontier();
   } catch (error) {
-    if (error instanceof Error && error.name === "MissingHash") return new Frontier();
+    if (error instanceof MissingHash) return new Frontier();
     throw error;
   }
 }

@@ -16,6 +16,9 @@ interface LeafColumns {
   readonly body: Buffer | null;
 }
 
+const LEAF =
+  "l.seq, l.event_id, l.stream_id, l.stream_seq, l.leaf_hash, l.leaf, c.salts, c.body " +
+  "FROM archive_leaf l LEFT JOIN archive_content c ON c.seq = l.seq";
 /** Rows of one statement, when they are of ordinary size. */
 const MAX_ROWS = 2_000;
 const MIN_ROWS = 8;
@@ -92,13 +95,13 @@ export class MysqlArchiveReader implements LogSource {
     return row && { seq: Number(row.seq), hash: row.leaf_hash };
   }
 
-  async ownEvents(): Promise<{ seq: number; body: Buffer }[]> {
-    const rows = await this.#database.rows<{ seq: number; body: Buffer }>(
-      "SELECT l.seq, c.body FROM archive_stream s JOIN archive_leaf l ON l.stream_id = s.id " +
-        `JOIN archive_content c ON c.seq = l.seq WHERE s.name = ? ORDER BY l.stream_seq ${limit(OWN_EVENTS)}`,
+  async ownEvents(): Promise<StoredLeaf[]> {
+    const rows = await this.#database.rows<LeafColumns>(
+      `SELECT ${LEAF} JOIN archive_stream s ON s.id = l.stream_id WHERE s.name = ? ORDER BY l.stream_seq ${limit(OWN_EVENTS)}`,
       [ARCHIVE_STREAM],
     );
-    return rows.map(({ seq, body }) => ({ seq: Number(seq), body }));
+    await this.#readStreams();
+    return rows.map((row) => this.#stored(row));
   }
 
   /** Heads of streams that are not in the log: its end is missing, or they were changed. */
@@ -123,12 +126,15 @@ export class MysqlArchiveReader implements LogSource {
   async #read(from: number, to: number): Promise<StoredLeaf[]> {
     if (from >= to) return [];
     const rows = await this.#database.rows<LeafColumns>(
-      "SELECT l.seq, l.event_id, l.stream_id, l.stream_seq, l.leaf_hash, l.leaf, c.salts, c.body " +
-        "FROM archive_leaf l LEFT JOIN archive_content c ON c.seq = l.seq WHERE l.seq >= ? AND l.seq < ? ORDER BY l.seq",
+      `SELECT ${LEAF} WHERE l.seq >= ? AND l.seq < ? ORDER BY l.seq`,
       [from, to],
     );
     if (rows.some(({ stream_id }) => !this.#streams.has(Number(stream_id)))) await this.#readStreams();
-    return rows.map((row) => ({
+    return rows.map((row) => this.#stored(row));
+  }
+
+  #stored(row: LeafColumns): StoredLeaf {
+    return {
       seq: Number(row.seq),
       eventId: idText(row.event_id),
       stream: this.#streams.get(Number(row.stream_id)) ?? "",
@@ -137,7 +143,7 @@ export class MysqlArchiveReader implements LogSource {
       leaf: row.leaf,
       salts: row.salts,
       body: row.body,
-    }));
+    };
   }
 
   /** Those that were not there the last time. */

@@ -1,4 +1,5 @@
 import type { Gap, StoredCheckpoint } from "../../compliance/archive-ports.ts";
+import { MissingHash } from "../../compliance/log/proofs.ts";
 import type { Queries } from "./database.ts";
 
 export interface CheckpointColumns {
@@ -33,14 +34,6 @@ export async function readHashes(
   const hashes = rows.map(({ hash }) => hash);
   if (hashes.length !== count) throw new MissingHash(level, index);
   return hashes;
-}
-
-/** The archive has lost a hash that every log of its size has. */
-export class MissingHash extends Error {
-  constructor(level: number, index: number) {
-    super(`hash ${level}/${index} of the archive, or one of those behind it, is missing`);
-    this.name = "MissingHash";
-  }
 }
 
 /** Streams of which events wait longer than that for one before them. */
