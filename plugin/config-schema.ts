@@ -167,6 +167,7 @@ export const configSchema = z
         "output-directory": z.string().default("./compliance"),
         "run-interval": duration("1m", "30d").default(900_000),
         "one-room-per-file": z.boolean().default(false),
+        "heartbeat-interval": duration("1s", "10m").default(60_000),
       })
       .prefault({}),
     directory,

@@ -29,6 +29,7 @@ import { AROUND_REPLY_BYTES } from "./config-schema.ts";
 import { failuresOn } from "./failures.ts";
 import { nowAndThen } from "./now-and-then.ts";
 import { watchNode } from "./wire-alerts.ts";
+import { heartbeat } from "./wire-capture.ts";
 import { type Following, followChanges } from "./wire-changes.ts";
 import { startDirectory } from "./wire-directory.ts";
 import { makeEdge } from "./wire-edge.ts";
@@ -217,6 +218,7 @@ export async function startNode(config: Config, log: Logger, onLost: (why: strin
       log.info({ dead, dialogs: count }, "took over a node");
     },
   });
+  const sessionExpiresMs = config.chat["session-expires"];
   const behindMs = () => Math.max(0, ...[...edges.values()].map((edge) => edge.behindMs));
   const housekeeping = new Housekeeping({
     sessions,
@@ -224,7 +226,11 @@ export async function startNode(config: Config, log: Logger, onLost: (why: strin
     fanout,
     progress: stores.progress,
     readMarks,
-    chores: [...chores, { what: "reading settings", everyMs: 60_000, work: () => settings.read() }],
+    chores: [
+      ...chores,
+      heartbeat(config, stores, journal, sessions),
+      { what: "reading settings", everyMs: 60_000, work: () => settings.read() },
+    ],
     changes,
     review,
     takeover,
@@ -233,7 +239,7 @@ export async function startNode(config: Config, log: Logger, onLost: (why: strin
     clock,
     index: () => stores.indexer.turn(),
     cleanUp: () => stores.sweep(),
-    sessionExpiresMs: config.chat["session-expires"],
+    sessionExpiresMs,
     hasSentAll: (asOfMs) => [...edges.values()].every((edge) => edge.hasSentAll(asOfMs)),
     onError,
   });

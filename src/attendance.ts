@@ -114,9 +114,10 @@ export class Attendance {
   }
 
   /** The dialog is over. With `remember`, a post from the same endpoint may still enter a room for it (`xccos` 3.6). */
-  async end(session: Session, reason: PartReason, remember: boolean): Promise<void> {
+  async end(session: Session, why: PartReason, remember: boolean): Promise<void> {
     if (session.ended) return;
     session.ended = true;
+    const reason = reasonOnRecord(session, why);
     try {
       await this.ports.journal.end(session, session.home, reason, remember);
     } catch (error) {
@@ -133,6 +134,7 @@ export class Attendance {
   async away(session: Session): Promise<void> {
     if (session.awaySinceMs !== null || session.ended) return;
     session.awaySinceMs = this.ports.clock.nowMs();
+    session.lostWithNode = session.orphaned && session.isOvertaking(this.ports.clock.monotonicMs());
     this.ports.readMarks.lost(session);
     await this.ports.journal.flow(session.token, session.flow, session.awaySinceMs);
   }
@@ -200,4 +202,11 @@ export class Attendance {
     this.ports.fanout.leave(session, room.id);
     this.ports.rosters.leave(session, room);
   }
+}
+
+/** Who was gone when his dead node's work was taken up, or was never heard of again, left at a moment nobody knows. */
+function reasonOnRecord(session: Session, why: PartReason): PartReason {
+  const orphan =
+    (why === "connection-lost" && session.lostWithNode) || (why === "session-expired" && session.orphaned);
+  return orphan && session.orphaned ? "server-lost" : why;
 }

@@ -176,7 +176,7 @@ export interface LeaseStore {
   begin(node: string): Promise<Incarnation>;
   /** @returns false when a successor has taken over: this incarnation must stop at once. */
   renew(me: Incarnation): Promise<boolean>;
-  /** Lapsed or released leases without successor that still are home to dialogs. */
+  /** Lapsed or released leases without successor that still are home to dialogs, or whose end nobody has recorded. */
   lapsed(): Promise<Incarnation[]>;
   /** Compare-and-set: true for exactly one survivor. Moves all dialogs of `dead` to `me`, each with its epoch raised. */
   take(dead: Incarnation, me: Incarnation): Promise<boolean>;

@@ -50,6 +50,8 @@ export class Session implements OutgoingDialog, Recorder {
   purpose: "unknown" | "lookup" | "pool" = "unknown";
   /** COMPAT(SIPE, 1.25): it cannot tell history from live text and would show a message twice that comes both ways. */
   isSipe = false;
+  /** Its connection had gone by the time its node was taken over. */
+  lostWithNode = false;
   ended = false;
   /** The highest number of an invitation this client has been told of. */
   invitedUpTo = 0;
@@ -59,6 +61,8 @@ export class Session implements OutgoingDialog, Recorder {
 
   private cseq: number;
   private remoteCSeq = 0;
+  /** Monotonic clock: when this node took it over from one that died; undefined when it was opened here. */
+  private takenOverMs: number | undefined;
   /** Monotonic clock: until then a request may have been overtaken by a later one of its dialog. */
   private overtakenUntilMs = 0;
   /** By CSeq: no two requests of a dialog share one but the ACK and CANCEL that Kamailio keeps. */
@@ -94,7 +98,19 @@ export class Session implements OutgoingDialog, Recorder {
 
   /** Another node held this dialog until now: the edge changes over from one connection to another, and requests may overtake. */
   takenOver(nowMonotonicMs: number): void {
+    this.takenOverMs = nowMonotonicMs;
+    this.lastHeardMs = nowMonotonicMs;
     this.overtakenUntilMs = nowMonotonicMs + OVERTAKING_MS;
+  }
+
+  /** Its node died, and nothing has been heard of the client since. */
+  get orphaned(): boolean {
+    return this.takenOverMs !== undefined && this.lastHeardMs <= this.takenOverMs;
+  }
+
+  /** So soon after a takeover what becomes of the session is still the dead node's doing. */
+  isOvertaking(nowMonotonicMs: number): boolean {
+    return nowMonotonicMs < this.overtakenUntilMs;
   }
 
   /**
@@ -105,7 +121,7 @@ export class Session implements OutgoingDialog, Recorder {
     const known = this.answers.get(cseq);
     if (known) return known;
     // The same number without an answer: it got a 503 and tries again.
-    if (cseq < this.remoteCSeq && nowMonotonicMs >= this.overtakenUntilMs) return "old";
+    if (cseq < this.remoteCSeq && !this.isOvertaking(nowMonotonicMs)) return "old";
     this.remoteCSeq = Math.max(this.remoteCSeq, cseq);
     return undefined;
   }

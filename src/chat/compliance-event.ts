@@ -21,6 +21,8 @@ export type AdministrativeKind =
   | "CATEGORY_DELETED"
   | "ADDIN_CHANGED"
   | "POLICY_CHANGED"
+  /** What a user is called and his mail address; null before: he was added. */
+  | "USER_CHANGED"
   | "GROUP_CHANGED"
   | "SETTING_CHANGED";
 
@@ -36,8 +38,34 @@ export interface OldMessage {
 /** JSON with whole numbers only. */
 export type Json = string | number | boolean | null | readonly Json[] | { readonly [member: string]: Json };
 
+/** What a node says of itself, in its own stream. Its silence is a fault: no chat and no capture look different. */
+export type NodeFact =
+  /** Always number 1 of the stream. */
+  | { readonly kind: "NODE_START"; readonly incarnation: string }
+  /** Once a minute. `databaseMs`: the database's clock at that moment, beside the node's own. */
+  | { readonly kind: "NODE_HEARTBEAT"; readonly dialogs: number; readonly databaseMs: number }
+  | {
+      readonly kind: "NODE_STOP";
+      /** `server-lost`: recorded by whoever took over, or by the next life, after the node had died. */
+      readonly reason: "stopped" | "server-lost";
+      /** Last number of the stream, this event's own: what is beyond it was never there, what is missing below it is lost. */
+      readonly last: number;
+      /** When the node last renewed its lease, by the database's clock. */
+      readonly lastSeenMs: number;
+    };
+
 /** What happened, in the archive's words. More kinds join as the features that cause them do. */
 export type ComplianceFact =
+  | NodeFact
+  /** A dialog was opened: the client was signed in at that moment, from there. */
+  | { readonly kind: "LOGIN"; readonly epid: string; readonly source: string; readonly transport: string }
+  | {
+      readonly kind: "LOGOUT";
+      /** `replaced`: the same client came back in another dialog, which goes on with this one's rooms. */
+      readonly reason: PartReason | "replaced";
+      /** Session of that dialog; null unless replaced. */
+      readonly successor: string | null;
+    }
   | { readonly kind: "JOIN" }
   | { readonly kind: "PART"; readonly reason: PartReason }
   | {
@@ -90,7 +118,7 @@ export type ComplianceFact =
 /** Stands for the room of an event that concerns no single one. */
 export const NO_ROOM = { id: 0, uri: "", name: "" } as const;
 
-/** Who did it. An administrator at the command line is no user: id 0, and an address of another kind. */
+/** Who did it. An administrator at the command line and a node are no users: id 0, and an address of another kind. */
 export interface EventActor {
   readonly id: number;
   readonly uri: string;
@@ -98,11 +126,19 @@ export interface EventActor {
   readonly email: string | null;
 }
 
+/** A node as the one who did it. */
+export function nodeActor(node: string): EventActor {
+  return { id: 0, uri: `node:${node}`, displayName: node, email: null };
+}
+
 /** One recordable event: who, where, when, what. `user` and `room` are as they were at that moment. */
 export interface ComplianceEvent {
   /** 32 hex digits, rising with time. */
   readonly eventId: string;
-  /** `room:<id>` for what changes a room, `read:<incarnation>` for what was read from it, `administration` for all else. */
+  /**
+   * `room:<id>` for what changes a room; `read:<incarnation>` for what a life of a node records of itself: its start and end, who
+   * signed in there, and what was read; `administration` for all else.
+   */
   readonly stream: string;
   /** Dense per stream, starting at 1. */
   readonly streamSeq: number;
@@ -141,6 +177,16 @@ function detailOf(fact: ComplianceFact): Record<string, unknown> {
   switch (fact.kind) {
     case "JOIN":
       return {};
+    case "NODE_START":
+      return { incarnation: fact.incarnation };
+    case "NODE_HEARTBEAT":
+      return { databaseMs: fact.databaseMs, dialogs: fact.dialogs };
+    case "NODE_STOP":
+      return { last: fact.last, lastSeenMs: fact.lastSeenMs, reason: fact.reason };
+    case "LOGIN":
+      return { epid: fact.epid, source: fact.source, transport: fact.transport };
+    case "LOGOUT":
+      return { reason: fact.reason, successor: fact.successor };
     case "PART":
       return { reason: fact.reason };
     case "CHAT":
@@ -169,6 +215,7 @@ function detailOf(fact: ComplianceFact): Record<string, unknown> {
     case "CATEGORY_DELETED":
     case "ADDIN_CHANGED":
     case "POLICY_CHANGED":
+    case "USER_CHANGED":
     case "GROUP_CHANGED":
     case "SETTING_CHANGED":
       return { after: inKeyOrder(fact.after), before: inKeyOrder(fact.before), subject: fact.subject };

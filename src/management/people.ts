@@ -45,6 +45,7 @@ export function peopleManagement(rights: Rights) {
         };
         const id = known?.id ?? (await unit.insertPrincipal(fields));
         if (known) await unit.updatePrincipal(id, fields);
+        recordNames(unit, uri, known, fields);
         recordPolicies(unit, uri, known, fields);
         unit.changed({ kind: "user", id });
         return id;
@@ -154,6 +155,18 @@ function wordsById<Word>(
 /** The user part stands for a name that nobody gave. */
 export function nameIn(uri: string): string {
   return uri.replace(/^sip:/, "").replace(/@.*$/, "").slice(0, 255);
+}
+
+function recordNames(
+  unit: ManagementUnit,
+  subject: string,
+  before: PrincipalFields | undefined,
+  after: PrincipalFields,
+): void {
+  const of = ({ displayName: name, email }: PrincipalFields) => ({ name, email });
+  const [was, is] = [before ? of(before) : null, of(after)];
+  if (JSON.stringify(was) !== JSON.stringify(is))
+    unit.record({ kind: "USER_CHANGED", subject, before: was, after: is });
 }
 
 function recordPolicies(

@@ -67,7 +67,7 @@ export interface Evidence {
   readonly rooms: readonly RoomCounters[];
   /** Posts that the store keeps single, one for each (token, envid, seqid). */
   readonly postKeys: number;
-  /** Events of reading, which are in the archive beside those of the rooms. */
+  /** Events in the nodes' own streams, which are in the archive beside those of the rooms. */
   readonly readEvents: number;
   readonly archived: readonly ArchivedMessage[];
   readonly quarantined: number;

@@ -61,6 +61,9 @@ function storeFaults({ posts, stored, rooms, postKeys }: Evidence): string[] {
   return faults;
 }
 
+/** What nodes record in their own streams. */
+const IN_OWN_STREAM = ["BACKCHAT", "LOGIN", "LOGOUT", "NODE_START", "NODE_HEARTBEAT", "NODE_STOP"];
+
 function archiveFaults(evidence: Evidence): string[] {
   const { stored, archived, rooms, readEvents, quarantined } = evidence;
   const faults: string[] = [];
@@ -79,8 +82,9 @@ function archiveFaults(evidence: Evidence): string[] {
     if (events !== lastEvent)
       faults.push(`${room} recorded ${lastEvent} events and ${events} are in the archive`);
   }
-  const read = archived.filter(({ type }) => type === "BACKCHAT").length;
-  if (read !== readEvents) faults.push(`${readEvents} readings recorded, ${read} in the archive`);
+  const own = archived.filter(({ type }) => IN_OWN_STREAM.includes(type)).length;
+  if (own !== readEvents)
+    faults.push(`lives of nodes recorded ${readEvents} events, ${own} are in the archive`);
   if (quarantined > 0) faults.push(`${quarantined} events are in quarantine`);
   return [...faults, ...orderFaults(archived)];
 }

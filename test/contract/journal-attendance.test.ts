@@ -203,6 +203,21 @@ test("a new dialog of the same endpoint takes over the rooms of one that is away
   assert.deepEqual(await factsOf(other), ["JOIN", "PART session-expired"]);
 });
 
+test("a room that both dialogs of an endpoint are in when one adopts the other: each entry on record has its end", async () => {
+  const { alice, rooms } = await newScene(stores, 2);
+  const [both, one] = rooms;
+  assert.ok(both && one);
+  const [old, fresh] = [recorder(alice), recorder(alice)];
+  await journal.open(dialogRecord(old, me, { awaySinceMs: Date.now() }));
+  await journal.join(old, entering(rooms));
+  await journal.open(dialogRecord(fresh, me));
+  await journal.join(fresh, entering([both]));
+  await journal.adopt(fresh, old.token);
+  await journal.end(fresh, me, "signed-off", false);
+  assert.deepEqual(await factsOf(both), ["JOIN", "JOIN", "PART connection-lost", "PART signed-off"]);
+  assert.deepEqual(await factsOf(one), ["JOIN", "PART signed-off"]);
+});
+
 test("a dialog of somebody else, or of another endpoint, is never adopted", async () => {
   const { alice, bob, rooms } = await newScene(stores);
   const old = recorder(alice);
@@ -235,9 +250,9 @@ test("reading is recorded in the node's own stream, densely, whatever else is re
   );
   assert.deepEqual(
     rows.map(({ stream_seq }) => stream_seq),
-    Array.from({ length: 36 }, (_, index) => index + 1),
+    Array.from({ length: 37 }, (_, index) => index + 1),
   );
-  const body = JSON.parse(rows[0]?.body.toString("utf8") ?? "");
+  const body = JSON.parse(rows[1]?.body.toString("utf8") ?? "");
   assert.deepEqual([body.kind, body.detail, body.node], ["BACKCHAT", span, "reader"]);
 });
 

@@ -260,6 +260,6 @@ test("the waker hears of exactly the events that were committed, after they were
   );
   assert.deepEqual(
     rows.filter(({ stream }) => stream === `read:${me}`).map(({ stream_seq }) => stream_seq),
-    [1, 2],
+    [2, 3],
   );
 });

@@ -39,7 +39,7 @@ test("each beginning of a node is a new life, also when several begin at once", 
   await assert.rejects(stores.leases.begin("Not-A-Node"), RangeError);
 });
 
-test("a released lease is lapsed at once, and listed only while it is home to a dialog", async () => {
+test("a released lease is lapsed at once, and listed only while it is home to a dialog or its end is not recorded", async () => {
   const { alice } = await newScene(stores);
   const [idle, busy] = [await stores.leases.begin("idle"), await stores.leases.begin("worker")];
   const journal = stores.journal(busy);
@@ -48,6 +48,11 @@ test("a released lease is lapsed at once, and listed only while it is home to a 
   await stores.leases.release(idle);
   await stores.leases.release(busy);
   assert.deepEqual(await stores.leases.lapsed(), [busy]);
+  const killed = await stores.leases.begin("killed");
+  await lapse(killed);
+  assert.deepEqual(new Set(await stores.leases.lapsed()), new Set([busy, killed]));
+  const next = await stores.leases.begin("next");
+  assert.equal(await stores.leases.take(killed, next), true);
   assert.equal((await stores.leases.living()).includes(busy), false);
   assert.equal(await stores.leases.renew(busy), true, "nobody has taken it");
   assert.deepEqual(await stores.leases.lapsed(), []);
@@ -96,7 +101,7 @@ test("of many survivors exactly one takes a dead node, with all its dialogs, eac
   assert.equal(found.length, 50);
   assert.equal(found.find(({ dialog }) => dialog.state.token === by.token)?.rooms.length, 1);
   assert.deepEqual(await stores.dialogs.ofHome(dead), []);
-  assert.deepEqual(await stores.leases.lapsed(), []);
+  assert.equal((await stores.leases.lapsed()).includes(dead), false);
   assert.equal(await stores.leases.renew(dead), false);
   assert.equal(await stores.leases.take(dead, winner), false, "not a second time");
 });
@@ -138,6 +143,71 @@ test("a superseded journal commits nothing, refuses everything and says so once"
     ["before"],
   );
   assert.equal(await stores.dialogs.home(by.token), me);
+});
+
+/** What a life recorded of itself, in order. */
+async function ownRecord(incarnation: Incarnation) {
+  const rows = await stores.database.rows<{ body: Buffer }>(
+    "SELECT body FROM compliance_outbox WHERE stream = ? ORDER BY stream_seq",
+    [`read:${incarnation}`],
+  );
+  return rows.map(({ body }) => {
+    const { kind, streamSeq, detail, actor } = JSON.parse(body.toString("utf8"));
+    return { kind, streamSeq, detail, actor: actor.uri };
+  });
+}
+
+test("a life's own stream begins with its start and ends with its stop, which names the last number", async () => {
+  const { alice, rooms } = await newScene(stores);
+  const [room] = rooms;
+  assert.ok(room);
+  const me = await stores.leases.begin("orderly");
+  const journal = stores.journal(me);
+  const by = recorder(alice);
+  await journal.open(dialogRecord(by, me));
+  await journal.heartbeat(1, 1_700_000_000_000);
+  await journal.read(by, room, { from: 1, to: 1, count: 1, limit: 1 });
+  await journal.end(by, me, "signed-off", false);
+  await stores.leases.release(me);
+  await stores.leases.release(me);
+  const record = await ownRecord(me);
+  assert.deepEqual(
+    record.map(({ kind, streamSeq }) => [streamSeq, kind]),
+    ["NODE_START", "LOGIN", "NODE_HEARTBEAT", "BACKCHAT", "LOGOUT", "NODE_STOP"].map((kind, index) => [
+      index + 1,
+      kind,
+    ]),
+  );
+  assert.deepEqual([record[0]?.actor, record[0]?.detail], ["node:orderly", { incarnation: me }]);
+  assert.deepEqual(record[2]?.detail, { databaseMs: 1_700_000_000_000, dialogs: 1 });
+  const { reason, last } = record[5]?.detail ?? {};
+  assert.deepEqual({ reason, last }, { reason: "stopped", last: 6 });
+  await assert.rejects(journal.heartbeat(0, 0), SupersededError, "nothing follows the last word");
+  assert.equal((await ownRecord(me)).length, 6);
+});
+
+test("the stream of a node that died is ended by its successor, once, behind all that it committed", async () => {
+  const { alice, rooms } = await newScene(stores);
+  const [room] = rooms;
+  assert.ok(room);
+  const dead = await stores.leases.begin("mortal");
+  const journal = stores.journal(dead);
+  const by = recorder(alice);
+  await journal.open(dialogRecord(by, dead));
+  await journal.read(by, room, { from: 1, to: 1, count: 1, limit: 1 });
+  await lapse(dead);
+  const survivors = await Promise.all([1, 2, 3].map((n) => stores.leases.begin(`heir${n}`)));
+  const taken = await Promise.all(survivors.map((me) => stores.leases.take(dead, me)));
+  assert.equal(taken.filter(Boolean).length, 1);
+  await assert.rejects(journal.read(by, room, { from: 1, to: 1, count: 1, limit: 1 }), SupersededError);
+  const record = await ownRecord(dead);
+  assert.deepEqual(
+    record.map(({ kind }) => kind),
+    ["NODE_START", "LOGIN", "BACKCHAT", "NODE_STOP"],
+  );
+  const { reason, last, lastSeenMs } = record[3]?.detail ?? {};
+  assert.deepEqual([reason, last], ["server-lost", 4]);
+  assert.ok(Number.isSafeInteger(lastSeenMs) && Math.abs(lastSeenMs - Date.now()) < 120_000);
 });
 
 test("how far a node has delivered can be saved again and again, read, and forgotten", async () => {

@@ -186,7 +186,8 @@ function labOn(stack: Stack, database: Database, administration: Administration)
     },
     sql: (query, values = []) => database.rows(query, values),
     recorded: async (room) => (await events(room)).filter((event) => !isAdministrative(event)),
-    administered: async (room) => (await events(room)).filter(isAdministrative),
+    administered: async (room) =>
+      (await events(room)).filter((event) => isAdministrative(event) && !event.stream.startsWith("read:")),
     async configure(node, settings) {
       const file = stack.configFiles[node];
       if (file === undefined) throw new Error(`no node ${node}`);

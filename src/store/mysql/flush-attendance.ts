@@ -1,17 +1,17 @@
 import { ChatError } from "../../chat/errors.ts";
 import { STALE } from "../../ports.ts";
-import { recordInRoom } from "./flush-record.ts";
+import { recordHere, recordInRoom, sessionOf } from "./flush-record.ts";
 import type { DialogHead, FlushContext, FlushState, JoinedRow } from "./flush-state.ts";
 import type { Entry } from "./journal-entry.ts";
 import { endpointKey } from "./sql-values.ts";
 
-type Attendance = Exclude<Entry, Entry<"post"> | Entry<"read">>;
+type Attendance = Exclude<Entry, Entry<"post" | "read" | "alive">>;
 
 /** Who comes, goes, and goes on with whose rooms: changes of dialogs and of the rooms they are in. */
 export function planAttendance(state: FlushState, entry: Attendance, context: FlushContext): void {
   switch (entry.kind) {
     case "open":
-      return planOpen(state, entry);
+      return planOpen(state, entry, context);
     case "join":
       return planJoin(state, entry, context);
     case "part":
@@ -21,17 +21,24 @@ export function planAttendance(state: FlushState, entry: Attendance, context: Fl
     case "end":
       return planEnd(state, entry, context);
     case "adopt":
-      return planAdopt(state, entry);
+      return planAdopt(state, entry, context);
     default:
       entry satisfies never;
   }
 }
 
-function planOpen({ dialogs, writes }: FlushState, { dialog, resolve }: Entry<"open">): void {
-  const { state, user, epid, home, awaySinceMs } = dialog;
+function planOpen(
+  { dialogs, writes }: FlushState,
+  { dialog, resolve }: Entry<"open">,
+  context: FlushContext,
+): void {
+  const { state, user, epid, home, flow, awaySinceMs } = dialog;
   const endpoint = endpointKey(epid === "" ? state.remoteTarget : epid);
   dialogs.set(state.token, { userId: user.id, endpoint, home, away: awaySinceMs !== null });
   writes.openedDialogs.set(state.token, dialog);
+  const { source, transport } = flow;
+  const fact = { kind: "LOGIN", epid, source, transport } as const;
+  recordHere(writes, { by: { user, token: state.token, epid }, fact, atMs: context.nowMs() }, context);
   writes.settle.push(() => resolve(undefined));
 }
 
@@ -114,6 +121,8 @@ function planEnd(state: FlushState, entry: Entry<"end">, context: FlushContext):
         context,
       );
   }
+  const fact = { kind: "LOGOUT", reason, successor: null } as const;
+  recordHere(state.writes, { by, fact, atMs: context.nowMs() }, context);
   const { userId, endpoint } = head;
   // A dialog without rooms says nothing about where its endpoint was; a client that signed off wants to be forgotten.
   if (!remember || rooms.size > 0)
@@ -125,7 +134,7 @@ function planEnd(state: FlushState, entry: Entry<"end">, context: FlushContext):
   forgetDialog(state, by.token);
 }
 
-function planAdopt(state: FlushState, { by, from, resolve }: Entry<"adopt">): void {
+function planAdopt(state: FlushState, { by, from, resolve }: Entry<"adopt">, context: FlushContext): void {
   const old = state.dialogs.get(from);
   const mine = state.dialogs.get(by.token);
   const joined = state.joined.get(by.token);
@@ -133,13 +142,25 @@ function planAdopt(state: FlushState, { by, from, resolve }: Entry<"adopt">): vo
     state.writes.settle.push(() => resolve([]));
     return;
   }
+  const before = { ...by, token: from };
+  const atMs = context.nowMs();
   const adopted = [...takeRooms(state, from)].flatMap(([roomId, { mask }]) => {
     const room = state.rooms.get(roomId);
     if (!room) return [];
     const since = room.lastNumber + room.posts;
-    if (!joined.after.has(roomId)) joined.after.set(roomId, { mask, since });
+    // Entered by both: each entry on record has its own end.
+    if (joined.after.has(roomId))
+      recordInRoom(
+        state.writes,
+        room,
+        { by: before, room, fact: { kind: "PART", reason: "connection-lost" }, atMs },
+        context,
+      );
+    else joined.after.set(roomId, { mask, since });
     return [{ roomId, mask, since, lastNumber: since }];
   });
+  const fact = { kind: "LOGOUT", reason: "replaced", successor: sessionOf(by.token) } as const;
+  recordHere(state.writes, { by: before, fact, atMs }, context);
   forgetDialog(state, from);
   state.writes.settle.push(() => resolve(adopted));
 }

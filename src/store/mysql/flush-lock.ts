@@ -4,7 +4,7 @@ import type { JournalConnection } from "./journal-connection.ts";
 import { type Entry, roomsOf, tokensOf } from "./journal-entry.ts";
 import { bytes, idLists, int, text } from "./sql-values.ts";
 
-/** This life of the node has a successor: it must not write any more. */
+/** This life of the node has a successor, or has said its last word: it must not write any more. */
 export class SupersededError extends Error {
   constructor(incarnation: string) {
     super(`${incarnation} has a successor`);
@@ -38,7 +38,7 @@ export async function lockForFlush(
   const readRooms = entries.some(({ kind }) => kind === "end" || kind === "adopt");
   const statements = [
     "START TRANSACTION",
-    `UPDATE incarnation SET flushes = ${int(context.flush)} WHERE incarnation = ${text(context.incarnation)} AND successor IS NULL`,
+    `UPDATE incarnation SET flushes = ${int(context.flush)} WHERE incarnation = ${text(context.incarnation)} AND successor IS NULL AND stopped = 0`,
   ];
   const readers: ((rows: unknown) => void)[] = [];
   const ask = (sql: string, reader: (rows: unknown) => void) => {

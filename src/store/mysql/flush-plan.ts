@@ -1,7 +1,7 @@
 import { isStory } from "../../chat/message.ts";
 import { STALE } from "../../ports.ts";
 import { planAttendance } from "./flush-attendance.ts";
-import { record, recordInRoom } from "./flush-record.ts";
+import { recordHere, recordInRoom, recordNode } from "./flush-record.ts";
 import { type FlushContext, type FlushState, postKey } from "./flush-state.ts";
 import { type Entry, type Outcomes, roomsOf, tokensOf } from "./journal-entry.ts";
 import { bytes, int, text } from "./sql-values.ts";
@@ -21,6 +21,7 @@ export function planFlush(state: FlushState, entries: readonly Entry[], context:
       state.writes.deferred.push(entry);
     } else if (entry.kind === "post") planPost(state, entry, context, firstPosts);
     else if (entry.kind === "read") planRead(state, entry, context);
+    else if (entry.kind === "alive") planAlive(state, entry, context);
     else planAttendance(state, entry, context);
   }
 }
@@ -93,11 +94,15 @@ function planRead(
   context: FlushContext,
 ): void {
   writes.settle.push(() => resolve(undefined));
-  if (!context.compliance) return;
   const atMs = context.nowMs();
-  for (const { room, fact } of readings) {
-    writes.readEvents += 1;
-    const streamSeq = context.readEvents + writes.readEvents;
-    record(writes, `read:${context.incarnation}`, streamSeq, { by, room, fact, atMs }, context);
-  }
+  for (const { room, fact } of readings) recordHere(writes, { by, room, fact, atMs }, context);
+}
+
+function planAlive(
+  { writes }: FlushState,
+  { dialogs, databaseMs, resolve }: Entry<"alive">,
+  context: FlushContext,
+): void {
+  writes.settle.push(() => resolve(undefined));
+  recordNode(writes, { kind: "NODE_HEARTBEAT", dialogs, databaseMs }, context);
 }

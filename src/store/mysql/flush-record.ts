@@ -1,5 +1,12 @@
 import { createHash } from "node:crypto";
-import { type ComplianceFact, canonicalBody } from "../../chat/compliance-event.ts";
+import {
+  type ComplianceFact,
+  canonicalBody,
+  type EventActor,
+  NO_ROOM,
+  type NodeFact,
+  nodeActor,
+} from "../../chat/compliance-event.ts";
 import type { Room } from "../../chat/room.ts";
 import type { Recorder } from "../../ports.ts";
 import type { FlushContext, FlushWrites, RoomState } from "./flush-state.ts";
@@ -22,26 +29,64 @@ export function recordInRoom(
 ): void {
   if (!context.compliance) return;
   room.events += 1;
-  record(writes, `room:${room.id}`, room.lastEvent + room.events, happening, context);
+  record(writes, `room:${room.id}`, room.lastEvent + room.events, bySomebody(happening), context);
+}
+
+/** Records what changes no room, under the next number of this life's own stream. */
+export function recordHere(
+  writes: FlushWrites,
+  happening: Omit<Happening, "room"> & Partial<Pick<Happening, "room">>,
+  context: FlushContext,
+): void {
+  recordInOwnStream(writes, bySomebody({ room: NO_ROOM, ...happening }), context);
+}
+
+/** As `recordHere`, of the node itself. */
+export function recordNode(writes: FlushWrites, fact: NodeFact, context: FlushContext): void {
+  const event = { user: nodeActor(context.node), session: "", room: NO_ROOM, fact, atMs: context.nowMs() };
+  recordInOwnStream(writes, event, context);
+}
+
+interface Event {
+  readonly user: EventActor;
+  readonly session: string;
+  readonly room: Pick<Room, "id" | "uri" | "name">;
+  readonly fact: ComplianceFact;
+  readonly atMs: number;
+}
+
+function bySomebody({ by, ...happening }: Happening): Event {
+  return { ...happening, user: by.user, session: sessionOf(by.token) };
+}
+
+function recordInOwnStream(writes: FlushWrites, event: Event, context: FlushContext): void {
+  if (!context.compliance) return;
+  writes.readEvents += 1;
+  record(writes, ownStream(context.incarnation), context.readEvents + writes.readEvents, event, context);
+}
+
+/** Stream of what a life of a node records of itself. */
+export function ownStream(incarnation: string): string {
+  return `read:${incarnation}`;
 }
 
 /** Adds an event under a number of its stream. */
-export function record(
+function record(
   writes: FlushWrites,
   stream: string,
   streamSeq: number,
-  { by, room, fact, atMs }: Happening,
+  { user, session, room, fact, atMs }: Event,
   { nextEventId, node }: FlushContext,
 ): void {
   const eventId = nextEventId();
-  const { id, uri, displayName, email } = by.user;
+  const { id, uri, displayName, email } = user;
   const body = canonicalBody({
     eventId,
     stream,
     streamSeq,
     atMs,
     node,
-    session: sessionOf(by.token),
+    session,
     user: { id, uri, displayName, email },
     room: { id: room.id, uri: room.uri, name: room.name },
     fact,
@@ -56,7 +101,7 @@ const MAX_SESSIONS = 50_000;
 const sessions = new Map<string, string>();
 
 /** First 16 hex digits of SHA-256 of the token: tells two endpoints of one user apart and opens nothing. */
-function sessionOf(token: string): string {
+export function sessionOf(token: string): string {
   const known = sessions.get(token);
   if (known) return known;
   if (sessions.size >= MAX_SESSIONS) sessions.clear();

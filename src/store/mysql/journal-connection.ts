@@ -57,15 +57,15 @@ export async function openJournalConnection(url: string, incarnation: string): P
     await run([SESSION, ISOLATION]);
     await endOlderConnection(run, journalLockName(options.database ?? "", incarnation));
     const [rows] = await run([
-      `SELECT flushes, read_events, successor FROM incarnation WHERE incarnation = ${text(incarnation)}`,
+      `SELECT flushes, read_events, successor IS NOT NULL OR stopped AS superseded FROM incarnation WHERE incarnation = ${text(incarnation)}`,
     ]);
-    const [row] = rows as { flushes: number; read_events: number; successor: string | null }[]; // the columns above
+    const [row] = rows as { flushes: number; read_events: number; superseded: number }[]; // the columns above
     return {
       run,
       counters: {
         flushes: Number(row?.flushes ?? 0),
         readEvents: Number(row?.read_events ?? 0),
-        superseded: row === undefined || row.successor !== null,
+        superseded: row === undefined || Number(row.superseded) === 1,
       },
       get broken() {
         return broken;

@@ -11,6 +11,8 @@ export interface Work {
   join: { readonly by: Recorder; readonly rooms: readonly { room: Room; mask: number }[] };
   part: { readonly by: Recorder; readonly rooms: readonly Room[]; readonly reason: PartReason };
   read: { readonly by: Recorder; readonly readings: readonly Reading[] };
+  /** The node lives: how many dialogs it holds, and the database's clock. */
+  alive: { readonly dialogs: number; readonly databaseMs: number };
   open: { readonly dialog: DialogRecord };
   end: {
     readonly by: Recorder;
@@ -27,6 +29,7 @@ export interface Outcomes {
   join: (number | typeof STALE)[];
   part: undefined;
   read: undefined;
+  alive: undefined;
   open: undefined;
   end: boolean;
   flow: undefined;
@@ -82,6 +85,7 @@ export function tokensOf(entry: Entry): DialogToken[] {
   switch (entry.kind) {
     case "post":
     case "read":
+    case "alive":
       return [];
     case "open":
       return [entry.dialog.state.token];

@@ -26,7 +26,7 @@ export interface JournalOptions {
 
 /** After a connection lost in COMMIT, the time to find out what became of it. */
 const READ_BACK_MS = 1_000;
-/** Entries whose rooms somebody else keeps locked: they are tried again until they have waited for this long. */
+/** Entries whose rooms somebody else keeps locked are tried again until they have waited for this long. */
 const MAX_DEFERRED_MS = 1_500;
 const DEFERRED_PAUSE_MS = 50;
 /** Flushes that look stored posts up first, after a client was seen to repeat one. */
@@ -83,6 +83,10 @@ export class MysqlJournal implements Journal {
     return this.#enqueue("read", { by, readings: searchReadings(criteria, rooms) });
   }
 
+  heartbeat(dialogs: number, databaseMs: number): Promise<void> {
+    return this.#enqueue("alive", { dialogs, databaseMs });
+  }
+
   open(...[dialog]: Parameters<Journal["open"]>): Promise<void> {
     return this.#enqueue("open", { dialog });
   }
@@ -115,7 +119,7 @@ export class MysqlJournal implements Journal {
       const begin = "post" in work ? work.post.startBeforeMs - this.#nowMs() : undefined;
       if (this.#queue.isFull(nowMs, begin)) return reject(new ChatError("OVERLOADED"));
       this.#queue.add({ ...work, kind, queuedAtMs: nowMs, resolve, reject } as unknown as Entry); // kind, work and resolve belong together by K
-      // A microtask later, so that what is asked for in one go shares the first transaction too.
+      // A microtask later: what is asked for in one go shares the first transaction too.
       this.#running ??= Promise.resolve().then(() => this.#run());
     });
   }

@@ -12,6 +12,7 @@ import { MysqlLeaseStore } from "./lease-store.ts";
 import { MysqlManagementStore } from "./management-store.ts";
 import { MysqlMessageStore } from "./message-store.ts";
 import { requireSchema } from "./migrate.ts";
+import { NodeRecords } from "./node-records.ts";
 import { MysqlPreferenceStore } from "./preference-store.ts";
 import { MysqlProgressStore } from "./progress-store.ts";
 import { MysqlPublicationStore } from "./publication-store.ts";
@@ -84,7 +85,10 @@ export async function openStores(options: StoresOptions) {
       searchTail,
       indexer: new SearchIndexer(database, searchTail),
       dialogs: new MysqlDialogStore(database),
-      leases: new MysqlLeaseStore(database),
+      leases: new MysqlLeaseStore(
+        database,
+        new NodeRecords({ compliance, nowMs, ...(waker ? { waker } : {}) }),
+      ),
       progress: new MysqlProgressStore(database),
       preferences: new MysqlPreferenceStore(database),
       invitations: new MysqlInvitationStore(database),

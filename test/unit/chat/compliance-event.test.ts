@@ -45,6 +45,12 @@ const FACTS: readonly ComplianceFact[] = [
     before: { type: "normal", name: "Old", roles: { member: ["sip:b@example.com"], manager: [] } },
     after: { type: "auditorium", name: "New\n", invitations: true, addIn: null },
   },
+  { kind: "NODE_START", incarnation: "n1-3" },
+  { kind: "NODE_HEARTBEAT", dialogs: 12, databaseMs: 1_795_395_600_100 },
+  { kind: "NODE_STOP", reason: "server-lost", last: 77, lastSeenMs: 1_795_395_590_000 },
+  { kind: "LOGIN", epid: "", source: "192.0.2.7:5061", transport: "tls" },
+  { kind: "LOGOUT", reason: "replaced", successor: "9f3a00112233aabb" },
+  { kind: "USER_CHANGED", subject: "sip:b@example.com", before: null, after: { name: "B", email: null } },
   { kind: "POLICY_CHANGED", subject: "enable-persistent-chat", before: false, after: true },
   { kind: "SETTING_CHANGED", subject: "max-story", before: null, after: 64_000 },
   {
