@@ -14,6 +14,12 @@ export interface MoveOutcome {
   readonly conflicts: readonly string[];
 }
 
+/** Wall clock, milliseconds, both included; none when the first is the later. */
+export interface Span {
+  readonly fromMs: number;
+  readonly toMs: number;
+}
+
 /** The outbox's end that the mover empties. */
 export interface OutboxStore {
   /**
@@ -21,8 +27,8 @@ export interface OutboxStore {
    * are no error. @throws when the database is not there: nothing was moved, or all of it.
    */
   move(eventIds: readonly string[]): Promise<MoveOutcome>;
-  /** Outbox rows from before `beforeMs` in time order, beginning behind `after`; nothing is claimed. */
-  overdue(beforeMs: number, after: string | null, limit: number): Promise<string[]>;
+  /** Outbox rows whose time is not within `young`, in the order of their ids, beginning behind `after`; nothing is claimed. */
+  overdue(young: Span, after: string | null, limit: number): Promise<string[]>;
   /** Rows waiting in the outbox, counted up to `limit`. */
   waiting(limit: number): Promise<number>;
 }

@@ -1,10 +1,11 @@
+import { ChatError } from "../chat/errors.ts";
 import type { Clock } from "../ports.ts";
 import type { Mover } from "./mover.ts";
 import type { ComplianceWatch, OutboxStore } from "./ports.ts";
 
 export interface SweeperOptions {
   readonly intervalMs?: number;
-  /** Younger rows are left to their jobs. */
+  /** Younger rows are left to their jobs; what comes from the future is not young, its node's clock is wrong. */
   readonly minAgeMs?: number;
 }
 
@@ -62,13 +63,14 @@ export class Sweeper {
   }
 
   async #sweepOnce(): Promise<number> {
-    const beforeMs = this.#clock.nowMs() - this.#minAgeMs;
+    const nowMs = this.#clock.nowMs();
+    const young = { fromMs: nowMs - this.#minAgeMs, toMs: nowMs + this.#minAgeMs };
     let moved = 0;
     let after: string | null = null;
     try {
       for (let page = 0; page < maxPages && !this.#stopped; page++) {
-        const ids: string[] = await this.#store.overdue(beforeMs, after, pageSize);
-        if (ids.length > 0) moved += await this.#mover.move(ids);
+        const ids: string[] = await this.#store.overdue(young, after, pageSize);
+        if (ids.length > 0) moved += await this.#move(ids);
         if (ids.length < pageSize) break;
         after = ids.at(-1) ?? null;
       }
@@ -76,5 +78,18 @@ export class Sweeper {
       this.#watch.trouble("sweep", error);
     }
     return moved;
+  }
+
+  /** A row that cannot be moved does not keep those behind it: it is found by halving and passed over until the next sweep. */
+  async #move(ids: readonly string[]): Promise<number> {
+    try {
+      return await this.#mover.move(ids);
+    } catch (error) {
+      if (error instanceof ChatError) throw error; // the database is away: for all of them
+      this.#watch.trouble("sweep", error);
+      if (ids.length === 1) return 0;
+      const half = Math.ceil(ids.length / 2);
+      return (await this.#move(ids.slice(0, half))) + (await this.#move(ids.slice(half)));
+    }
   }
 }

@@ -3,13 +3,14 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
+import { Queue } from "bullmq";
 import type { ComplianceEvent } from "../../src/chat/compliance-event.ts";
 import { canonicalBody } from "../../src/chat/compliance-event.ts";
 import { Database } from "../../src/store/mysql/database.ts";
 import { MysqlOutboxStore } from "../../src/store/mysql/outbox-store.ts";
 import { RedisConnection } from "../../src/store/redis/connection.ts";
 import { JobConsumer } from "../../src/store/redis/job-consumer.ts";
-import { ComplianceQueue } from "../../src/store/redis/job-queue.ts";
+import { ComplianceQueue, queueName, queuePrefix } from "../../src/store/redis/job-queue.ts";
 import { insertOutbox } from "../support/compliance-events.ts";
 import { archivedMessages, countRows, filesIn, lyncAdapter } from "../support/compliance-lab.ts";
 import { ComplianceSetup, expected } from "../support/compliance-setup.ts";
@@ -85,6 +86,13 @@ describe("from the outbox to the archive", { timeout: 180_000 }, () => {
 
   test("young rows are left to their jobs", async () => {
     await insertOutbox(lab.database, [lab.make({ atMs: Date.now() - 60_000 }), lab.make()]);
+    const { worker } = lab.begin(lab.database, undefined, { sweeper: { minAgeMs: 10_000 } });
+    assert.equal(await worker.sweepNow(), 1);
+    assert.equal(await countRows(lab.database, "compliance_outbox"), 1);
+  });
+
+  test("rows from the future, of a node whose clock is wrong, are not left to anybody", async () => {
+    await insertOutbox(lab.database, [lab.make({ atMs: Date.now() + 3_600_000 }), lab.make()]);
     const { worker } = lab.begin(lab.database, undefined, { sweeper: { minAgeMs: 10_000 } });
     assert.equal(await worker.sweepNow(), 1);
     assert.equal(await countRows(lab.database, "compliance_outbox"), 1);
@@ -177,6 +185,64 @@ describe("jobs, servers that go away, and several workers", { timeout: 240_000 }
     assert.equal(new Set(found).size, found.length);
     const set = new Set(found);
     for (const message of expected([...first, ...lost, ...alsoLost])) assert.ok(set.has(message), message);
+  });
+
+  test("jobs of every kind of nonsense change nothing; what was said comes through to the byte", async () => {
+    const texts = [
+      "]]><Message type='CHAT' content='forged'/>",
+      "'); DELETE FROM compliance_outbox; --",
+      "\u0000\u0001\u001f\ud800 \udfff \ufffe",
+      '"\\\n\r\t\u2028\u202e\u{1f600}',
+      "{{constructor.constructor('return process')()}} ${7*7} %s %n",
+      "=cmd|' /C calc'!A0",
+      "x".repeat(60_000),
+      "",
+    ];
+    const events = texts.map((text) =>
+      lab.make({ fact: { kind: "CHAT", number: 1, alert: false, text, rtf: `{\\rtf1 ${text}}` } }),
+    );
+    const bodies = new Map(events.map((event) => [event.eventId, canonicalBody(event)]));
+    await insertOutbox(lab.database, events);
+    const handled: (readonly string[])[] = [];
+    const { worker, seen } = lab.begin(lab.database, undefined, {
+      jobs: (handler) =>
+        jobs((ids) => {
+          handled.push(ids);
+          return handler(ids);
+        }),
+      sweeper: { minAgeMs: 3_600_000 }, // whatever moves has come by a job
+    });
+    worker.start();
+    const [first = "", second = ""] = events.map(({ eventId }) => eventId);
+    const ids = events.map(({ eventId }) => eventId);
+    const admin = new RedisConnection({ url: lab.stack.redisUrl });
+    admin.start();
+    await until("connected", () => admin.connected);
+    const queue = new Queue(queueName, { connection: admin.raw, prefix: queuePrefix });
+    const nonsense: readonly unknown[] = [
+      null,
+      "ids",
+      [],
+      { ids: "all" },
+      { ids: [null, 7, {}, [first]] },
+      { ids: ["", "*", `${first}'`, first.toUpperCase(), `0x${first}`] },
+      { ids: Array.from({ length: 10_000 }, () => first) },
+      { ids: ["f".repeat(32), "0".repeat(32)] },
+      { ids: [second, first, second, "e".repeat(32), first] },
+      { ids: ids.toReversed() },
+      { ids },
+    ];
+    for (const data of nonsense) await queue.add("moved", data, { removeOnComplete: true });
+    await until("moved", async () => (await countRows(lab.database, "compliance_outbox")) === 0);
+    await queue.close();
+    admin.close();
+    const rows = await lab.database.rows<{ id: string; body: Buffer }>(
+      "SELECT LOWER(HEX(event_id)) AS id, body FROM compliance_handover",
+    );
+    assert.deepEqual(new Map(rows.map(({ id, body }) => [id, body.toString("utf8")])), bodies);
+    assert.ok(handled.flat().every((id) => /^[0-9a-f]{32}$/.test(id)));
+    assert.equal(seen.moved, texts.length);
+    assert.deepEqual(seen.troubles, []);
   });
 
   test("two workers with jobs, sweepers and archivers at once: each event exactly once", async () => {

@@ -1,4 +1,4 @@
-import type { MoveOutcome, OutboxStore } from "../../compliance/ports.ts";
+import type { MoveOutcome, OutboxStore, Span } from "../../compliance/ports.ts";
 import { type Database, limit, type Queries } from "./database.ts";
 import { columns, dbNowMs, idBytes, idList, idText, rowsOf, sharedColumns } from "./handover-rows.ts";
 import { StoreError, troubleOf } from "./store-error.ts";
@@ -42,10 +42,10 @@ export class MysqlOutboxStore implements OutboxStore {
     });
   }
 
-  async overdue(beforeMs: number, after: string | null, rows: number): Promise<string[]> {
+  async overdue({ fromMs, toMs }: Span, after: string | null, rows: number): Promise<string[]> {
     const found = await this.#database.rows<{ event_id: Buffer }>(
-      `SELECT event_id FROM compliance_outbox WHERE at_ms < ? AND event_id > ? ORDER BY event_id ${limit(rows)}`,
-      [beforeMs, idBytes(after ?? "0".repeat(32))],
+      `SELECT event_id FROM compliance_outbox WHERE (at_ms < ? OR at_ms > ?) AND event_id > ? ORDER BY event_id ${limit(rows)}`,
+      [fromMs, toMs, idBytes(after ?? "0".repeat(32))],
     );
     return found.map(({ event_id }) => idText(event_id));
   }
