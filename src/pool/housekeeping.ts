@@ -122,6 +122,8 @@ export class Housekeeping {
     const nowMonotonicMs = clock.monotonicMs();
     const ending: Promise<void>[] = [];
     for (const session of sessions.all()) {
+      // Away since a moment that has not come yet: the clock was set back.
+      if (session.awaySinceMs !== null && session.awaySinceMs > nowMs) session.awaySinceMs = nowMs;
       const lost = session.awaySinceMs !== null && nowMs - session.awaySinceMs > AWAY_GRACE_MS;
       const silent = nowMonotonicMs - session.lastHeardMs > 2 * sessionExpiresMs;
       if (!lost && !silent) continue;

@@ -6,7 +6,7 @@ import { openChaosPool } from "./chaos-pool.ts";
 import type { PostRecord } from "./evidence.ts";
 import { lastNumbers } from "./gather.ts";
 import { playRound, type RoundReport } from "./round.ts";
-import { STRIKES, type StrikeKind } from "./strikes.ts";
+import { needsSmallDisk, STRIKES, type StrikeKind } from "./strikes.ts";
 
 /** One pool that is struck again and again, with half of the clients staying through all of it. */
 export interface Campaign {
@@ -20,9 +20,13 @@ export interface Campaign {
   close(): Promise<void>;
 }
 
-/** `report` is told one line for each strike and each fault. */
-export async function openCampaign(seed: number, report: (line: string) => void): Promise<Campaign> {
-  const pool = await openChaosPool();
+/** For strikes of these kinds. `report` is told one line for each strike and each fault. */
+export async function openCampaign(
+  seed: number,
+  kinds: readonly StrikeKind[],
+  report: (line: string) => void,
+): Promise<Campaign> {
+  const pool = await openChaosPool(kinds.some(needsSmallDisk));
   const posts: PostRecord[] = [];
   const veterans = pool.newMembers("veterans");
   const begin = await lastNumbers(pool.lab);

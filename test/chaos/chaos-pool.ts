@@ -1,7 +1,11 @@
+import { join } from "node:path";
 import { type Lab, openLab } from "../support/lab.ts";
+import { until } from "../support/until.ts";
 import { ArchiveChild } from "./archive-child.ts";
+import { makeClocksAdjustable } from "./clocks.ts";
 import { CrowdMember } from "./crowd-member.ts";
 import { count } from "./gather.ts";
+import { mayMount, SmallDisk } from "./small-disk.ts";
 import { Supervisor } from "./supervisor.ts";
 
 const ROOMS = 20;
@@ -13,6 +17,8 @@ export interface ChaosPool {
   readonly lab: Lab;
   readonly supervisor: Supervisor;
   readonly archive: ArchiveChild;
+  /** Under the database and under the adapter's folder; undefined unless asked for. */
+  readonly disks: Readonly<Record<"mariadb" | "adapter", SmallDisk>> | undefined;
   readonly rooms: readonly string[];
   /** A client for each of the users, not yet signed in. */
   newMembers(which: "veterans" | "newcomers"): CrowdMember[];
@@ -26,7 +32,9 @@ export interface ChaosPool {
   close(): Promise<void>;
 }
 
-export async function openChaosPool(): Promise<ChaosPool> {
+/** @param smallDisks database and adapter write to disks that can be filled */
+export async function openChaosPool(smallDisks = false): Promise<ChaosPool> {
+  makeClocksAdjustable();
   const users = Array.from({ length: MEMBERS }, (_, index) => `user${index}`);
   const names = Array.from({ length: ROOMS }, (_, index) => `Room ${index}`);
   const lab = await openLab({
@@ -35,6 +43,7 @@ export async function openChaosPool(): Promise<ChaosPool> {
     rooms: names.map((name) => ({ name, privacy: "open" as const })),
   });
   const rooms = names.map((name) => lab.room(name));
+  const disks = smallDisks && mayMount() ? await makeDisks(lab) : undefined;
   const archive = new ArchiveChild(lab.stack);
   await archive.start();
   const supervisor = new Supervisor(lab.stack);
@@ -43,6 +52,7 @@ export async function openChaosPool(): Promise<ChaosPool> {
     lab,
     supervisor,
     archive,
+    disks,
     rooms,
     newMembers: (which) =>
       users.flatMap((user, index) => {
@@ -67,7 +77,28 @@ export async function openChaosPool(): Promise<ChaosPool> {
     async close() {
       await supervisor.stop();
       await archive.kill();
+      for (const disk of Object.values(disks ?? {})) {
+        disk.empty();
+        disk.remove();
+      }
       await lab.close();
     },
   };
+}
+
+const DATABASE_MB = 320;
+const ADAPTER_MB = 48;
+
+/** Before anybody has signed in: the database and the worker are away for a moment. */
+async function makeDisks({ stack }: Lab) {
+  await stack.kill("worker", "SIGKILL");
+  await stack.kill("mariadb", "SIGKILL");
+  const disks = {
+    mariadb: SmallDisk.under(join(stack.stateDir, "mariadb"), DATABASE_MB),
+    adapter: SmallDisk.under(join(stack.stateDir, "compliance"), ADAPTER_MB),
+  };
+  await stack.restart("mariadb");
+  await stack.restart("worker");
+  await until("both nodes are there still", () => ["n1", "n2"].every((name) => name in stack.pids()));
+  return disks;
 }

@@ -2,12 +2,12 @@ import { parseArgs } from "node:util";
 import { openCampaign } from "./campaign.ts";
 import { STRIKES, type StrikeKind } from "./strikes.ts";
 
-/** `npm run chaos -- [--seed N] [--only node,redis] [--rounds 10] [--posts 2000]`: strikes of each kind, judged one by one. */
+/** `npm run chaos -- [--seed N] [--only node,redis] [--rounds 15] [--posts 2000]`: strikes of each kind, judged one by one. */
 const { values } = parseArgs({
   options: {
     seed: { type: "string" },
     only: { type: "string" },
-    rounds: { type: "string", default: "10" },
+    rounds: { type: "string", default: "15" },
     /** Acknowledged posts that each kind must have seen. */
     posts: { type: "string", default: "2000" },
   },
@@ -20,7 +20,7 @@ const kinds = STRIKES.filter((kind) => wanted.includes(kind));
 const say = (line: string) => void process.stdout.write(`${line}\n`);
 
 if (![seed, rounds, posts].every(Number.isSafeInteger) || kinds.length !== wanted.length) {
-  say(`usage: npm run chaos -- [--seed NUMBER] [--only ${STRIKES.join(",")}] [--rounds 10] [--posts 2000]`);
+  say(`usage: npm run chaos -- [--seed NUMBER] [--only ${STRIKES.join(",")}] [--rounds 15] [--posts 2000]`);
   process.exit(64);
 }
 say(`seed ${seed}; again with: npm run chaos -- --seed ${seed} --only ${kinds.join(",")} --rounds ${rounds}`);
@@ -31,7 +31,7 @@ process.exitCode = broken.length === 0 ? 0 : 1;
 
 /** Each kind has a pool of its own: what one leaves behind does not colour the next. */
 async function survives(kind: StrikeKind): Promise<boolean> {
-  const campaign = await openCampaign(seed, say);
+  const campaign = await openCampaign(seed, [kind], say);
   let survived = false;
   try {
     const reports = await campaign.play(kind, rounds);

@@ -1,10 +1,34 @@
 import { setTimeout as pause } from "node:timers/promises";
+import { redisAdmin } from "../support/redis-admin.ts";
 import { until } from "../support/until.ts";
 import type { ChaosPool } from "./chaos-pool.ts";
+import { setClock } from "./clocks.ts";
+import type { SmallDisk } from "./small-disk.ts";
 
-/** What is struck. `pause` is SIGSTOP for 20 s, then SIGCONT, and meanwhile the workers are killed; all others are SIGKILL. */
-export const STRIKES = ["node", "redis", "mariadb", "kamailio", "worker", "node+redis", "pause"] as const;
+/**
+ * What is struck. `pause` is SIGSTOP for 20 s, then SIGCONT, and meanwhile the workers are killed; `flushall` empties Redis; a disk is
+ * filled to the last byte; a clock jumps by an hour and back; all others are SIGKILL.
+ */
+export const STRIKES = [
+  "node",
+  "redis",
+  "mariadb",
+  "kamailio",
+  "worker",
+  "node+redis",
+  "pause",
+  "flushall",
+  "adapter",
+  "disk-mariadb",
+  "disk-adapter",
+  "clock",
+] as const;
 export type StrikeKind = (typeof STRIKES)[number];
+
+export const needsSmallDisk = (kind: StrikeKind): kind is "disk-mariadb" | "disk-adapter" =>
+  kind.startsWith("disk-");
+
+const HOUR_MS = 3_600_000;
 
 const PAUSED_MS = 20_000;
 /** A lease lasts 8 s, and a busy machine is slow. */
@@ -47,9 +71,56 @@ export async function strike(kind: StrikeKind, pool: ChaosPool, random: () => nu
       const [what] = await Promise.all([pauseNode(pool, victim), workers]);
       return `${what}; workers killed after ${workersAfterMs} ms`;
     }
+    case "flushall": {
+      const times = 1 + Math.floor(random() * 3);
+      for (let time = 0; time < times; time++) {
+        await redisAdmin(pool.lab.stack.redisUrl, (client) => client.flushAll());
+        await pause(random() * 700);
+      }
+      return `Redis emptied ${times} times`;
+    }
+    case "adapter": {
+      const afterMs = Array.from({ length: 2 }, () => Math.round(random() * 700));
+      for (const ms of afterMs) {
+        await pause(ms);
+        await pool.archive.kill();
+        await pool.archive.start();
+      }
+      return `the adapter's process killed ${afterMs.join(", ")} ms after its start`;
+    }
+    case "disk-mariadb":
+    case "disk-adapter": {
+      const disk = pool.disks?.[kind === "disk-mariadb" ? "mariadb" : "adapter"];
+      if (!disk) throw new Error("this pool has no small disks");
+      return fillFor(disk, (kind === "disk-mariadb" ? 3_000 : 1_500) + Math.round(random() * 2_000));
+    }
+    case "clock": {
+      const name = ["n1", "n2", "worker", "archive"][Math.floor(random() * 4)] ?? "n1";
+      const offsetMs = random() < 0.5 ? HOUR_MS : -HOUR_MS;
+      const forMs = 1_500 + Math.round(random() * 2_500);
+      const back = setClock(pool.lab.stack, name, offsetMs);
+      await pause(forMs);
+      back();
+      return `clock of ${name} ${offsetMs > 0 ? "an hour ahead" : "an hour behind"} for ${forMs} ms`;
+    }
     default:
       return kind satisfies never;
   }
+}
+
+async function fillFor(disk: SmallDisk, forMs: number): Promise<string> {
+  const megabytes = disk.fill();
+  // What becomes free meanwhile is taken at once.
+  const until = performance.now() + forMs;
+  try {
+    while (performance.now() < until) {
+      await pause(100);
+      disk.fill();
+    }
+  } finally {
+    disk.empty();
+  }
+  return `${disk.folder} full for ${forMs} ms, of ${megabytes} MB`;
 }
 
 async function killFor(pool: ChaosPool, names: readonly string[], awayMs: number): Promise<void> {

@@ -193,7 +193,7 @@ describe("jobs, servers that go away, and several workers", { timeout: 240_000 }
       "'); DELETE FROM compliance_outbox; --",
       "\u0000\u0001\u001f\ud800 \udfff \ufffe",
       '"\\\n\r\t\u2028\u202e\u{1f600}',
-      "{{constructor.constructor('return process')()}} ${7*7} %s %n",
+      "{{constructor.constructor('return process')()}} #{7*7} %s %n",
       "=cmd|' /C calc'!A0",
       "x".repeat(60_000),
       "",
