@@ -45,11 +45,11 @@ export interface RoomStore {
 }
 
 export interface MessageStore {
-  /** The `count` newest messages with number <= `upTo`, oldest first. */
+  /** The `count` newest messages with number <= `upTo`, oldest first; for readers: only what is kept. */
   latest(roomId: number, count: number, upTo: number): Promise<StoredMessage[]>;
-  /** Messages `from`..`to`, both included, oldest first. */
+  /** Messages `from`..`to`, both included, oldest first; for delivery: those that are not kept for long, too. */
   range(roomId: number, from: number, to: number): Promise<StoredMessage[]>;
-  /** Numbers `from`..`to` of messages that were stored and have been removed since. */
+  /** Numbers `from`..`to` of messages that were stored and are there no more. */
   removed(roomId: number, from: number, to: number): Promise<number[]>;
   /** What was removed or replaced by the changes after `after` up to `upTo`: at most `limit`, in the order of numbers, above `above`. */
   moderated(

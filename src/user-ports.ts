@@ -43,14 +43,15 @@ export interface ReadMarkStore {
   /** A mark never goes back. */
   save(marks: readonly ReadMark[]): Promise<void>;
   /**
-   * Per room the last message and the last one read, 0 for none, and how many between them were removed. A room that some dialog of
+   * Per room the last message and the last one read, 0 for none, and how many between them nobody can read:
+   * they were removed, or never kept. A room that some dialog of
    * the user hears is read; so is what was cleared.
    */
   read(
     userId: number,
     roomIds: readonly number[],
   ): Promise<Map<number, { last: number; read: number; removed: number }>>;
-  /** How many messages above this number were removed. */
+  /** How many messages above this number were removed, or never kept. */
   removedAbove(roomId: number, number: number): Promise<number>;
 }
 

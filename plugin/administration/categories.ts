@@ -10,7 +10,7 @@ const OPTIONS_USAGE =
 const DETAILS = [
   "--allow     whose users can find and enter its rooms at all: users, groups, domains; the list is given as a whole",
   "--deny      taken out of those allowed; --creators: those allowed who may create rooms here",
-  "--history   off: clients get no messages of the past; the archive records them all the same",
+  "--history   off: posts are delivered and recorded for the archive, and not kept for users; turned on later it shows none of them",
 ];
 
 export const categoryCommands: Readonly<Record<string, CliCommand>> = {

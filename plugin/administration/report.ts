@@ -55,6 +55,7 @@ export const reportCommands: Readonly<Record<string, CliCommand>> = {
       details: [
         "DATE is a day such as 2026-11-25, or so many days before now: 30d. Days are those of UTC; --to includes its day.",
         "Unless said otherwise: the last 30 days, the 10 busiest, and rooms without a message in that time.",
+        "Posts into rooms that keep no history are not counted; such a room counts as alive all the same.",
         "e.g. parlance room report --from 90d --by week",
         "e.g. parlance room report --inactive-since 365d --json",
       ],

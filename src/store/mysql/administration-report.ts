@@ -96,7 +96,8 @@ async function allRooms(database: Database): Promise<RoomRow[]> {
   for (;;) {
     const rows = await database.rows<RoomRow>(
       "SELECT r.id, CONCAT('ma-chan://', r.domain, '/', r.guid) AS uri, r.name, r.last_number, " +
-        "(SELECT m.at_ms FROM message m WHERE m.room_id = r.id ORDER BY m.number DESC LIMIT 1) AS last_ms " +
+        "NULLIF(GREATEST(COALESCE((SELECT m.at_ms FROM message m WHERE m.room_id = r.id ORDER BY m.number DESC LIMIT 1), 0), " +
+        "COALESCE((SELECT MAX(s.last_ms) FROM unkept_span s WHERE s.room_id = r.id), 0)), 0) AS last_ms " +
         `FROM room r WHERE r.id > ? ORDER BY r.id ${limit(ROWS)}`,
       [all.at(-1)?.id ?? 0],
     );

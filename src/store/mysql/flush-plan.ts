@@ -71,9 +71,10 @@ function planPost(
       rtf,
       repeated: false,
     };
-    writes.messages.push(
-      `(${int(room.id)},${int(number)},${int(by.user.id)},${int(atMs)},${alert ? 1 : 0},${text(body)},${text(rtf)})`,
-    );
+    const row = `(${int(room.id)},${int(number)},${int(by.user.id)},${int(atMs)},${alert ? 1 : 0},${text(body)},${text(rtf)})`;
+    // As the room is in this version: a category that is switched raises the version of its rooms.
+    if (post.room.keepsHistory) writes.messages.push(row);
+    else planPassing(writes, row, room.id, number, atMs);
     writes.postKeys.push(`(${bytes(by.token)},${post.envid},${post.seqid},${int(room.id)},${int(number)})`);
     room.posts += 1;
     const kind = isStory(body) ? "STORY" : "CHAT";
@@ -86,6 +87,22 @@ function planPost(
   }
   firstPosts.set(key, () => outcome);
   writes.settle.push(() => resolve(outcome));
+}
+
+function planPassing(
+  { passing, unkept }: FlushState["writes"],
+  row: string,
+  roomId: number,
+  number: number,
+  atMs: number,
+): void {
+  passing.push(row);
+  const span = unkept.get(roomId);
+  if (!span) unkept.set(roomId, { from: number, to: number, lastMs: atMs });
+  else {
+    span.to = number;
+    span.lastMs = atMs;
+  }
 }
 
 function planRead(

@@ -13,6 +13,11 @@ export function statementsOf(state: FlushState, context: FlushContext): string[]
       "INSERT INTO message (room_id, number, author_id, at_ms, alert, text, rtf)",
       writes.messages,
     ),
+    ...insertRows(
+      "INSERT INTO passing_message (room_id, number, author_id, at_ms, alert, text, rtf)",
+      writes.passing,
+    ),
+    ...[...writes.unkept].map(unkeptSpan),
     ...insertRows("INSERT INTO post_key (token, envid, seqid, room_id, number)", writes.postKeys),
     ...insertRows(
       "INSERT INTO compliance_outbox (event_id, stream, stream_seq, kind, at_ms, room_id, body)",
@@ -55,6 +60,19 @@ function roomUpdates(rooms: Iterable<RoomState>): string[] {
   }
   return [...alike].flatMap(([change, ids]) =>
     idLists(ids).map((list) => `UPDATE room FORCE INDEX (PRIMARY) SET ${change} WHERE id IN (${list})`),
+  );
+}
+
+/** Goes on where the room's last span ended, or begins one. */
+function unkeptSpan([roomId, { from, to, lastMs }]: [
+  number,
+  { readonly from: number; readonly to: number; readonly lastMs: number },
+]): string {
+  return (
+    "INSERT INTO unkept_span (room_id, from_number, to_number, last_ms) " +
+    `SELECT ${int(roomId)}, COALESCE(MAX(s.from_number), ${int(from)}), ${int(to)}, ${int(lastMs)} FROM unkept_span s ` +
+    `WHERE s.room_id = ${int(roomId)} AND s.to_number = ${int(from - 1)} ` +
+    `ON DUPLICATE KEY UPDATE to_number = ${int(to)}, last_ms = ${int(lastMs)}`
   );
 }
 

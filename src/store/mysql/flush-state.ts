@@ -65,6 +65,9 @@ export interface FlushState {
 
 export interface FlushWrites {
   readonly messages: string[];
+  /** Of rooms that keep no history: rows as of `messages`, for delivery only; and which numbers these are, by room. */
+  readonly passing: string[];
+  readonly unkept: Map<number, { readonly from: number; to: number; lastMs: number }>;
   readonly postKeys: string[];
   readonly events: string[];
   readonly eventIds: string[];
@@ -89,6 +92,8 @@ export function newFlushState(): FlushState {
     lockedTokens: new Set(),
     writes: {
       messages: [],
+      passing: [],
+      unkept: new Map(),
       postKeys: [],
       events: [],
       eventIds: [],

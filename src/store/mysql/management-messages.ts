@@ -60,6 +60,8 @@ export function messagePart(queries: Queries, version: number): MessagePart {
     async clearMessages(roomId, upTo) {
       await queries.change("DELETE FROM message WHERE room_id = ? AND number <= ?", [roomId, upTo]);
       await queries.change("DELETE FROM moderated_message WHERE room_id = ? AND number <= ?", [roomId, upTo]);
+      await queries.change("DELETE FROM passing_message WHERE room_id = ? AND number <= ?", [roomId, upTo]);
+      await queries.change("DELETE FROM unkept_span WHERE room_id = ? AND to_number <= ?", [roomId, upTo]);
       await queries.change("UPDATE room SET cleared_to = GREATEST(cleared_to, ?) WHERE id = ?", [
         upTo,
         roomId,

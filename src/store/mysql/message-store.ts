@@ -1,7 +1,7 @@
 import type { StoredMessage } from "../../chat/message.ts";
 import type { Aor } from "../../chat/user.ts";
 import type { MessageStore } from "../../ports.ts";
-import { type Database, limit, type Value } from "./database.ts";
+import { type Database, limit } from "./database.ts";
 
 /** Messages in one answer; a caller who wants more asks again. */
 const MAX_MESSAGES = 10_000;
@@ -27,23 +27,42 @@ export class MysqlMessageStore implements MessageStore {
 
   async latest(roomId: number, count: number, upTo: number): Promise<StoredMessage[]> {
     const atMost = Math.min(Math.max(0, Math.floor(count)), MAX_MESSAGES);
-    const newestFirst = await this.#read("m.number <= ? ORDER BY m.number DESC", [roomId, upTo], atMost);
-    return newestFirst.reverse();
+    const newestFirst = await this.#database.rows<MessageRow>(
+      selectFrom("message", "m.number <= ? ORDER BY m.number DESC", atMost),
+      [roomId, upTo],
+    );
+    return newestFirst.map(messageOf).reverse();
   }
 
   /** At most 10,000, the first ones. */
-  range(roomId: number, from: number, to: number): Promise<StoredMessage[]> {
-    return this.#read("m.number BETWEEN ? AND ? ORDER BY m.number", [roomId, from, to], MAX_MESSAGES);
+  async range(roomId: number, from: number, to: number): Promise<StoredMessage[]> {
+    const which = "m.number BETWEEN ? AND ? ORDER BY m.number";
+    const [kept, passing] = TABLES.map((table) => `(${selectFrom(table, which, MAX_MESSAGES)})`);
+    const values = [roomId, from, to];
+    const rows = await this.#database.rows<MessageRow>(
+      `${kept} UNION ALL ${passing} ORDER BY number ${limit(MAX_MESSAGES)}`,
+      [...values, ...values],
+    );
+    return rows.map(messageOf);
   }
 
   async removed(roomId: number, from: number, to: number): Promise<number[]> {
-    const cleared = Math.min(await this.clearedTo(roomId), to);
-    const numbers = Array.from({ length: Math.max(0, cleared - from + 1) }, (_, index) => from + index);
-    const rows = await this.#database.rows<{ number: number }>(
-      "SELECT number FROM moderated_message WHERE room_id = ? AND removed = 1 AND number BETWEEN ? AND ? ORDER BY number",
-      [roomId, Math.max(from, cleared + 1), to],
+    // The last number first: what has a number up to it is committed, and there when it is looked for now, or gone for good.
+    const [room] = await this.#database.rows<{ last_number: number }>(
+      "SELECT last_number FROM room WHERE id = ?",
+      [roomId],
     );
-    return [...numbers, ...rows.map(({ number }) => number)];
+    const end = Math.min(to, room?.last_number ?? 0);
+    if (end < from) return [];
+    const rows = await this.#database.rows<{ number: number }>(
+      TABLES.map((table) => `SELECT number FROM ${table} WHERE room_id = ? AND number BETWEEN ? AND ?`).join(
+        " UNION ALL ",
+      ),
+      [roomId, from, end, roomId, from, end],
+    );
+    const there = new Set(rows.map(({ number }) => number));
+    const all = Array.from({ length: end - from + 1 }, (_, index) => from + index);
+    return all.filter((number) => !there.has(number));
   }
 
   async moderated(
@@ -67,22 +86,27 @@ export class MysqlMessageStore implements MessageStore {
     );
     return row?.cleared_to ?? 0;
   }
+}
 
-  async #read(which: string, values: readonly Value[], atMost: number): Promise<StoredMessage[]> {
-    const rows = await this.#database.rows<MessageRow>(
-      "SELECT m.room_id, m.number, p.uri, p.display_name, m.at_ms, m.alert, m.text, m.rtf " +
-        `FROM message m LEFT JOIN principal p ON p.id = m.author_id WHERE m.room_id = ? AND ${which} ${limit(atMost)}`,
-      values,
-    );
-    return rows.map((row) => ({
-      roomId: row.room_id,
-      number: row.number,
-      author: (row.uri ?? "") as Aor, // was one when the message was stored
-      authorName: row.display_name ?? "",
-      atMs: row.at_ms,
-      alert: row.alert === 1,
-      text: row.text,
-      rtf: row.rtf,
-    }));
-  }
+/** What is kept, and what is not and only waits until it is delivered everywhere. */
+const TABLES = ["message", "passing_message"] as const;
+
+function selectFrom(table: (typeof TABLES)[number], which: string, atMost: number): string {
+  return (
+    "SELECT m.room_id, m.number, p.uri, p.display_name, m.at_ms, m.alert, m.text, m.rtf " +
+    `FROM ${table} m LEFT JOIN principal p ON p.id = m.author_id WHERE m.room_id = ? AND ${which} ${limit(atMost)}`
+  );
+}
+
+function messageOf(row: MessageRow): StoredMessage {
+  return {
+    roomId: row.room_id,
+    number: row.number,
+    author: (row.uri ?? "") as Aor, // was one when the message was stored
+    authorName: row.display_name ?? "",
+    atMs: row.at_ms,
+    alert: row.alert === 1,
+    text: row.text,
+    rtf: row.rtf,
+  };
 }

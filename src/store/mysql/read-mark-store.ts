@@ -38,8 +38,7 @@ export class MysqlReadMarkStore implements ReadMarkStore {
         removed: number;
       }>(
         "SELECT r.id, r.last_number, GREATEST(COALESCE(m.number, 0), r.cleared_to) AS number, " +
-          "(SELECT COUNT(*) FROM moderated_message x WHERE x.room_id = r.id AND x.removed = 1 " +
-          "AND x.number > GREATEST(COALESCE(m.number, 0), r.cleared_to)) AS removed, " +
+          `${goneAbove("r.id", "GREATEST(COALESCE(m.number, 0), r.cleared_to)")} AS removed, ` +
           "EXISTS (SELECT 1 FROM dialog d JOIN dialog_room dr ON dr.token = d.token WHERE d.user_id = ? " +
           "AND d.away_since_ms IS NULL AND dr.room_id = r.id AND dr.since < r.last_number) AS live " +
           "FROM room r LEFT JOIN read_mark m ON m.user_id = ? AND m.room_id = r.id WHERE r.id IN (?)",
@@ -58,9 +57,18 @@ export class MysqlReadMarkStore implements ReadMarkStore {
 
   async removedAbove(roomId: number, number: number): Promise<number> {
     const [row] = await this.#database.rows<{ removed: number }>(
-      "SELECT COUNT(*) AS removed FROM moderated_message WHERE room_id = ? AND removed = 1 AND number > ?",
-      [roomId, number],
+      `SELECT ${goneAbove("r.id", "?")} AS removed FROM room r WHERE r.id = ?`,
+      [number, number, number, roomId],
     );
     return Number(row?.removed ?? 0);
   }
+}
+
+/** How many of a room's numbers above one have no message to read: removed since, or never kept. */
+function goneAbove(room: string, number: string): string {
+  return (
+    `((SELECT COUNT(*) FROM moderated_message x WHERE x.room_id = ${room} AND x.removed = 1 AND x.number > ${number}) + ` +
+    `(SELECT COALESCE(SUM(s.to_number - GREATEST(s.from_number - 1, ${number})), 0) FROM unkept_span s ` +
+    `WHERE s.room_id = ${room} AND s.to_number > ${number}))`
+  );
 }

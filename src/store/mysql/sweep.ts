@@ -8,8 +8,12 @@ const MAX_PORTIONS = 50;
 /** Nodes ask for changes twice a second; a day also helps whoever looks for what happened. */
 const CHANGES_KEPT_MS = 24 * 3_600_000;
 
+/** How long a message that is not kept waits to be delivered. */
+const PASSING_MS = 60_000;
+const PASSING_AT_MOST_MS = 24 * 3_600_000;
+
 /**
- * Removes what has had its time: post keys of dialogs that ended a day ago, remembered rooms, leases of lives that ended
+ * Removes what has had its time: messages that are not kept, post keys of dialogs that ended a day ago, remembered rooms, leases of lives that ended
  * without dialogs, messages of deleted rooms, changes that every node has seen. To be called every few minutes, on one node or on several.
  * @returns rows removed
  */
@@ -29,6 +33,7 @@ export async function sweep(database: Database, nowMs: number): Promise<number> 
     removed += (await database.change("DELETE FROM ended_dialog WHERE token IN (?)", [tokens])).affectedRows;
   }
   removed += await sweepDeletedRooms(database);
+  removed += await sweepPassing(database, nowMs);
   removed += (await removeAll(database, "DELETE FROM change_log WHERE at_ms <= ?", [nowMs - CHANGES_KEPT_MS]))
     .rows;
   removed += (await removeAll(database, "DELETE FROM remembered_room WHERE until_ms <= ?", [nowMs])).rows;
@@ -49,7 +54,14 @@ async function sweepDeletedRooms(database: Database): Promise<number> {
   let removed = 0;
   for (const { room_id } of gone) {
     let finished = true;
-    for (const table of ["invitation", "read_mark", "moderated_message", "message"]) {
+    for (const table of [
+      "invitation",
+      "read_mark",
+      "moderated_message",
+      "passing_message",
+      "unkept_span",
+      "message",
+    ]) {
       const rows = await removeAll(database, `DELETE FROM ${table} WHERE room_id = ?`, [room_id]);
       removed += rows.rows;
       finished &&= rows.finished;
@@ -57,6 +69,20 @@ async function sweepDeletedRooms(database: Database): Promise<number> {
     if (finished) await database.change("DELETE FROM deleted_room WHERE room_id = ?", [room_id]);
   }
   return removed;
+}
+
+/**
+ * Messages that are not kept. Nodes that live have delivered them long ago: they compare with the store every ten seconds. Dialogs of
+ * one that died still wait for them until another has taken them over; none waits for a day.
+ */
+async function sweepPassing(database: Database, nowMs: number): Promise<number> {
+  const waiting = await database.rows<{ home: string }>(
+    "SELECT DISTINCT d.home FROM dialog d WHERE NOT EXISTS " +
+      "(SELECT 1 FROM node_lease l WHERE l.incarnation = d.home AND l.expires_at > NOW(3)) " +
+      limit(1),
+  );
+  const keptMs = waiting.length > 0 ? PASSING_AT_MOST_MS : PASSING_MS;
+  return (await removeAll(database, "DELETE FROM passing_message WHERE at_ms <= ?", [nowMs - keptMs])).rows;
 }
 
 async function removeAll(
