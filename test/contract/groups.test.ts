@@ -133,6 +133,44 @@ test("a right by a group is gone at the next look, even to who is looked up as h
   assert.deepEqual(await stores.rooms.associations("member", signedIn, 10), []);
 });
 
+test("a group in an allowed group lies in the category's scope, however deep; one in a denied group does not", async () => {
+  const [allowed = "", middle = "", inner = "", denied = "", below = "", strange = ""] = await newGroups(6);
+  await admin.addToGroup(allowed, [middle, below]);
+  await admin.addToGroup(middle, [inner]);
+  await admin.addToGroup(denied, [below]);
+  const category = `Scoped ${++made}`;
+  await admin.addCategory({ name: category, allowed: [allowed], denied: [denied] });
+  const { id } = await admin.addRoom({ name: `Room ${++made}`, category });
+  for (const group of [allowed, middle, inner]) await admin.addRole(id, group, "member");
+  for (const group of [below, denied, strange])
+    await assert.rejects(admin.addRole(id, group, "member"), refused("OUT_OF_SCOPE", /does not allow/));
+  await admin.changeCategory(category, { creators: [inner] });
+  await assert.rejects(
+    admin.changeCategory(category, { creators: [below] }),
+    refused("OUT_OF_SCOPE", /does not allow|not allowed/),
+  );
+  const eligible = async (text: string) => (await admin.eligible(id, text, 100)).found.map(({ uri }) => uri);
+  const all = await eligible("ma-grp:test-");
+  assert.deepEqual(
+    [allowed, middle, inner, denied, below, strange].filter((uri) => all.includes(uri)),
+    [allowed, middle, inner],
+  );
+  await admin.removeFromGroup(middle, inner);
+  await assert.rejects(admin.addRole(id, inner, "manager"), refused("OUT_OF_SCOPE", /does not allow/));
+});
+
+test("a group in a group of members is a member: it may present", async () => {
+  const [outer = "", inner = "", other = ""] = await newGroups(3);
+  await admin.addToGroup(outer, [inner]);
+  const { id } = await admin.addRoom({ name: `Room ${++made}`, category: "Everything", type: "auditorium" });
+  await admin.addRole(id, outer, "member");
+  await admin.addRole(id, inner, "presenter");
+  await assert.rejects(
+    admin.addRole(id, other, "presenter"),
+    refused("PRESENTER_NOT_MEMBER", /must be a member/),
+  );
+});
+
 test("a group that is removed is out of every list and every group; the directory's can only go there", async () => {
   const [outer = "", group = ""] = await newGroups(2);
   const user = await newUser(stores, "orphan");

@@ -5,14 +5,8 @@ import type { CategoryFields, ManagementUnit, PrincipalFields } from "../../mana
 import type { Queries, Value } from "./database.ts";
 import { inviteMembers } from "./invitations.ts";
 import type { Afterwards } from "./management-afterwards.ts";
-import {
-  chunks,
-  readCategories,
-  readList,
-  readListings,
-  readPrincipals,
-  readScopes,
-} from "./management-rows.ts";
+import { chunks, readCategories, readList, readListings, readPrincipals } from "./management-rows.ts";
+import { readScopes } from "./principal-scope.ts";
 import { domainOf } from "./user-store.ts";
 
 const CATEGORY_COLUMN: Record<keyof CategoryFields, string> = {

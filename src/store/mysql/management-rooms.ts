@@ -6,7 +6,8 @@ import { ids, type Queries, type Value } from "./database.ts";
 import { inviteMembers, withdrawInvitations } from "./invitations.ts";
 import type { Afterwards } from "./management-afterwards.ts";
 import { type ManagementRecords, sessionDigest } from "./management-records.ts";
-import { CONTAINS, chunks, findRoom, readList } from "./management-rows.ts";
+import { chunks, findRoom, readList } from "./management-rows.ts";
+import { readMembersAmong } from "./principal-scope.ts";
 import { auditCreated, auditUpdated } from "./room-audit.ts";
 
 const COLUMN: Record<keyof RoomFields, string> = {
@@ -56,18 +57,7 @@ export function roomPart(
       return findRoom(queries, { id: found.id }); // as it is under the lock
     },
 
-    async membersAmong(roomId, principalIds) {
-      const found = new Set<number>();
-      for (const chunk of chunks(principalIds)) {
-        const rows = await queries.rows<{ id: number }>(
-          "SELECT DISTINCT p.id FROM room_role rr JOIN principal q ON q.id = rr.principal_id " +
-            `JOIN principal p ON p.id IN (?) AND ${CONTAINS} WHERE rr.room_id = ? AND rr.role = 'member'`,
-          [ids(chunk), roomId],
-        );
-        for (const { id } of rows) found.add(id);
-      }
-      return found;
-    },
+    membersAmong: (roomId, principalIds) => readMembersAmong(queries, roomId, principalIds),
 
     roles: (roomId) => readList<Role>(queries, { table: "room_role", id: roomId }, ALL_ROLES),
 

@@ -1,20 +1,12 @@
 import type { Category } from "../../chat/category.ts";
-import type { PrincipalKind, ScopeWord } from "../../chat/principal.ts";
+import type { PrincipalKind } from "../../chat/principal.ts";
 import type { Room } from "../../chat/room.ts";
 import type { CategoryName, KnownPrincipal, Listed, Listings, RoomName } from "../../management/ports.ts";
-import { ids, limit, type Queries, type Value } from "./database.ts";
+import { limit, type Queries, type Value } from "./database.ts";
 import { ROOM_COLUMNS, ROOM_TABLES, type RoomRow, roomOf } from "./room-rows.ts";
 
 /** Values in one list of a statement. */
 export const CHUNK = 2_000;
-
-/** True where principal q is, or contains, principal p: itself, a user's group, a user's domain. */
-export const CONTAINS =
-  "(q.id = p.id OR (q.kind = 'domain' AND p.kind = 'user' AND q.uri = SUBSTRING_INDEX(p.uri, '@', -1)) " +
-  "OR EXISTS (SELECT 1 FROM affiliation a WHERE a.user_id = p.id AND a.group_id = q.id))";
-
-/** A group may be given roles where a whole domain is allowed: its users are looked at one by one when they come. */
-export const CONTAINS_OR_HOLDS_DOMAIN = `(${CONTAINS} OR (p.kind = 'group' AND q.kind = 'domain' AND s.scope = 'allowed'))`;
 
 export function chunks<Item>(items: readonly Item[]): Item[][] {
   const list: Item[][] = [];
@@ -102,28 +94,6 @@ export async function readPrincipals(
         mayCreateRooms: word(may_create),
         administrator: administrator === 1,
       });
-  }
-  return found;
-}
-
-/** The scope words that hold for each: the own ones, and those of what contains it. */
-export async function readScopes(
-  queries: Queries,
-  categoryId: number,
-  principalIds: readonly number[],
-): Promise<Map<number, Set<ScopeWord>>> {
-  const found = new Map<number, Set<ScopeWord>>();
-  for (const chunk of chunks(principalIds)) {
-    const rows = await queries.rows<{ id: number; scope: ScopeWord }>(
-      "SELECT DISTINCT p.id, s.scope FROM category_scope s JOIN principal q ON q.id = s.principal_id " +
-        `JOIN principal p ON p.id IN (?) AND ${CONTAINS_OR_HOLDS_DOMAIN} WHERE s.category_id = ?`,
-      [ids(chunk), categoryId],
-    );
-    for (const { id, scope } of rows) {
-      const words = found.get(id);
-      if (words) words.add(scope);
-      else found.set(id, new Set([scope]));
-    }
   }
   return found;
 }

@@ -3,7 +3,7 @@ import type { Category } from "../../chat/category.ts";
 import { NO_ROOM } from "../../chat/compliance-event.ts";
 import { ChatError } from "../../chat/errors.ts";
 import type { FilteredMessage } from "../../chat/message-filter.ts";
-import type { Principal, PrincipalKind, Role } from "../../chat/principal.ts";
+import type { Role } from "../../chat/principal.ts";
 import type { Access } from "../../chat/role.ts";
 import type { Room } from "../../chat/room.ts";
 import type { User } from "../../chat/user.ts";
@@ -28,8 +28,9 @@ import { messagePart, readNumbers, readSpan } from "./management-messages.ts";
 import { addInPart, categoryPart, peoplePart } from "./management-others.ts";
 import { ManagementRecords, type RecordsContext, sessionDigest } from "./management-records.ts";
 import { roomPart } from "./management-rooms.ts";
-import { CONTAINS, CONTAINS_OR_HOLDS_DOMAIN, findRoom, readCategories, readList } from "./management-rows.ts";
+import { findRoom, readCategories, readList } from "./management-rows.ts";
 import { lockMemberships } from "./membership-rows.ts";
+import { readEligible } from "./principal-scope.ts";
 import { rehearsable } from "./rehearsal.ts";
 import { readCategoryAccess } from "./room-access.ts";
 import { readAudit } from "./room-audit.ts";
@@ -201,32 +202,13 @@ export class MysqlManagementStore implements ManagementStore, ChangeStore, Setti
     return readList<Role>(this.#database, { table: "room_role", id: roomId, words: roles }, atMost);
   }
 
-  async eligible(
+  eligible(
     categoryId: number,
     text: string,
     amongMembersOf: number | undefined,
     atMost: number,
   ): Promise<FoundPrincipals> {
-    type Row = { id: number; uri: string; kind: PrincipalKind; display_name: string };
-    const pattern = `%${text.replace(/[\\%_]/g, "\\$&")}%`;
-    const rows = await this.#database.rows<Row>(
-      "SELECT p.id, p.uri, p.kind, p.display_name FROM principal p " +
-        "WHERE (p.uri LIKE LOWER(?) OR LOWER(p.display_name) LIKE LOWER(?)) " +
-        "AND EXISTS (SELECT 1 FROM category_scope s JOIN principal q ON q.id = s.principal_id " +
-        `WHERE s.category_id = ? AND s.scope = 'allowed' AND ${CONTAINS_OR_HOLDS_DOMAIN}) ` +
-        "AND NOT EXISTS (SELECT 1 FROM category_scope s JOIN principal q ON q.id = s.principal_id " +
-        `WHERE s.category_id = ? AND s.scope = 'denied' AND ${CONTAINS}) ` +
-        (amongMembersOf === undefined
-          ? ""
-          : "AND EXISTS (SELECT 1 FROM room_role rr JOIN principal q ON q.id = rr.principal_id " +
-            `WHERE rr.room_id = ? AND rr.role = 'member' AND ${CONTAINS}) `) +
-        `ORDER BY p.uri ${limit(atMost + 1)}`,
-      [pattern, pattern, categoryId, categoryId, ...(amongMembersOf === undefined ? [] : [amongMembersOf])],
-    );
-    const found: Principal[] = rows
-      .slice(0, atMost)
-      .map(({ display_name, ...row }) => ({ ...row, displayName: display_name }));
-    return { found, more: rows.length > atMost };
+    return readEligible(this.#database, categoryId, text, amongMembersOf, atMost);
   }
 
   settings(): Promise<ReadonlyMap<string, string>> {
