@@ -1,9 +1,12 @@
 import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { writeFileSync } from "node:fs";
-import { createServer } from "node:net";
+import { type AddressInfo, createServer } from "node:net";
 import { join } from "node:path";
 import { after, afterEach, before, test } from "node:test";
 import { roundTrip, SelftestFailure } from "../../plugin/selftest/round-trip.ts";
+import { programArgs } from "../../plugin/stack/node.ts";
 import { type CliAnswer, parlance, parlanceIn } from "../support/cli.ts";
 import { type Lab, openLab } from "../support/lab.ts";
 import { freePort } from "../support/lab-ports.ts";
@@ -164,6 +167,29 @@ test("a proxy that is away, or that does not answer, is told with exit code 69",
       why: /no answer from the proxy 127\.0\.0\.1:\d+ within 1 s \(REGISTER\)/,
     });
   } finally {
+    silent.close();
+  }
+});
+
+test("a self-test that is ended takes its room with it", async () => {
+  const silent = createServer((socket) => socket.on("error", () => socket.destroy()));
+  await new Promise<void>((resolve) => silent.listen(0, "127.0.0.1", resolve));
+  const { port } = silent.address() as AddressInfo; // it listens on TCP
+  const args = ["selftest", "--sender", ALICE, "--proxy", `127.0.0.1:${port}`, "--timeout", "300"];
+  const config = ["--config", lab.stack.configFiles.n1 ?? ""];
+  const child = spawn(process.execPath, [...programArgs(false), ...args, ...config], {
+    env: { ...process.env, PARLANCE_SENDER_PASSWORD: "x" },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  const ended = once(child, "exit");
+  try {
+    await once(silent, "connection");
+    assert.equal((await lab.administration.findRooms({ words: "Self-test" }, 10)).length, 1);
+    child.kill("SIGTERM");
+    assert.deepEqual(await ended, [1, null]);
+    assert.deepEqual(await lab.administration.findRooms({ words: "Self-test" }, 10), []);
+  } finally {
+    child.kill("SIGKILL");
     silent.close();
   }
 });
