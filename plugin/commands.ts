@@ -1,7 +1,9 @@
+import { guardArchive } from "../src/store/mysql/archive-guard.ts";
 import { migrate } from "../src/store/mysql/migrate.ts";
 import { addInCommands } from "./administration/add-ins.ts";
 import { alertCommands } from "./administration/alerts.ts";
 import { categoryCommands } from "./administration/categories.ts";
+import { complianceCommands } from "./administration/compliance.ts";
 import { groupCommands } from "./administration/groups.ts";
 import { moderationCommands } from "./administration/moderation.ts";
 import { policyCommands } from "./administration/policies.ts";
@@ -39,7 +41,13 @@ export const COMMANDS: Readonly<Record<string, CliCommand>> = {
     options: {},
     run: async (words, values) => {
       expectWords(words, [], "parlance migrate --config FILE");
-      const applied = await migrate(configOf(values).mysqlUrl);
+      const url = configOf(values).mysqlUrl;
+      const applied = await migrate(url);
+      const unguarded = await guardArchive(url);
+      if (unguarded !== undefined)
+        process.stdout.write(
+          `note: the database does not refuse changes to the sealed archive by itself: ${unguarded}\n`,
+        );
       process.stdout.write(
         applied.length > 0
           ? `schema brought up to date, applied: ${applied.join(", ")}\n`
@@ -88,6 +96,7 @@ export const COMMANDS: Readonly<Record<string, CliCommand>> = {
   ...addInCommands,
   ...groupCommands,
   ...moderationCommands,
+  ...complianceCommands,
 };
 
 /** Every command by every spelling. */

@@ -128,6 +128,28 @@ const alerts = z
   })
   .prefault({});
 
+const command = z.array(z.string().min(1).max(4_096)).min(1).max(32);
+
+const archive = z
+  .strictObject({
+    enabled: z.boolean().default(true),
+    "key-file": z.string().default("./secret/archive.key"),
+    "sign-command": command.optional(),
+    "public-key": z.string().optional(),
+    "checkpoint-interval": duration("1s", "1h").default(60_000),
+    "checkpoint-file": z.string().default("./compliance/checkpoints.txt"),
+    "checkpoint-command": command.optional(),
+  })
+  .check(({ value, issues }) => {
+    const needed = (key: "sign-command" | "public-key", by: "sign-command" | "public-key") => {
+      if (value[by] !== undefined && value[key] === undefined)
+        issues.push({ code: "custom", message: `is missing: ${by} needs it`, path: [key], input: value });
+    };
+    needed("public-key", "sign-command");
+    needed("sign-command", "public-key");
+  })
+  .prefault({});
+
 /** Of a call, around the one reply in it. */
 export const AROUND_REPLY_BYTES = 4_000;
 
@@ -168,6 +190,7 @@ export const configSchema = z
         "run-interval": duration("1m", "30d").default(900_000),
         "one-room-per-file": z.boolean().default(false),
         "heartbeat-interval": duration("1s", "10m").default(60_000),
+        archive,
       })
       .prefault({}),
     directory,

@@ -14,6 +14,10 @@ export interface Config extends ConfigFile {
   readonly redisUrl: string;
   /** Absolute. */
   readonly outputDirectory: string;
+  /** Of the archive's signing key. Absolute. */
+  readonly archiveKeyFile: string;
+  /** Absolute. */
+  readonly checkpointFile: string;
   /** Of `directory.bind-dn`; undefined without one. */
   readonly directoryPassword: string | undefined;
   /** Absolute. */
@@ -59,6 +63,8 @@ export function loadConfig(file: string): Config {
       "a redis:// URL",
     ),
     outputDirectory: resolve(base, settings.compliance["output-directory"]),
+    archiveKeyFile: resolve(base, settings.compliance.archive["key-file"]),
+    checkpointFile: resolve(base, settings.compliance.archive["checkpoint-file"]),
     alertSecrets: readAlertSecrets(base, settings.alerts),
     directoryPassword:
       settings.directory["password-file"] === undefined

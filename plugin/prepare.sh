@@ -68,6 +68,10 @@ missing_packages() {
   has_program openssl || list="$list openssl"
   # The directory that tests read; set by plugin/test.
   [ -z "${for_tests:-}" ] || has_program slapd || list="$list slapd"
+  # A verifier of the archive's proofs that is not ours.
+  [ -z "${for_tests:-}" ] || has_program go || list="$list golang-go"
+  [ -z "${for_tests:-}" ] || has_file /usr/share/gocode/src/golang.org/x/mod/sumdb/tlog/tlog.go ||
+    list="$list golang-golang-x-mod-dev"
   echo "${list# }"
 }
 

@@ -13,11 +13,12 @@ import { JobConsumer } from "../src/store/redis/job-consumer.ts";
 import type { Logger } from "../src/telemetry.ts";
 import type { Config } from "./config.ts";
 import { watchWorker } from "./wire-alerts.ts";
+import { makeArchiveSealer } from "./wire-archive.ts";
 
 /** Builds the compliance worker out of its parts and starts it. */
 export async function startWorker(config: Config, log: Logger): Promise<{ stop: () => Promise<void> }> {
   await requireSchema(config.mysqlUrl);
-  const database = new Database({ url: config.mysqlUrl, connections: 4 });
+  const database = new Database({ url: config.mysqlUrl, connections: 6 });
   const { adapter, "one-room-per-file": filePerRoom, "run-interval": runIntervalMs } = config.compliance;
   const watch: ComplianceWatch = {
     moved: (count) => log.debug({ count }, "events moved to the hand-over table"),
@@ -27,15 +28,21 @@ export async function startWorker(config: Config, log: Logger): Promise<{ stop: 
     trouble: (what, error) =>
       log.warn({ what, why: error instanceof Error ? error.message : String(error) }, "tried again later"),
   };
+  const { enabled: archived } = config.compliance.archive;
+  const outbox = new MysqlOutboxStore(database, archived);
+  const holder = randomUUID();
+  const sealer = archived
+    ? makeArchiveSealer(config, { database, log, holder, fetch: (eventIds) => outbox.move(eventIds) })
+    : undefined;
   const redis = new RedisConnection({ url: config.redisUrl });
   redis.start();
   const worker = new ComplianceWorker({
-    outbox: new MysqlOutboxStore(database, false),
+    outbox,
     handover: new MysqlHandoverStore(database),
     adapter: makeAdapter(adapter, formats[adapter], { filePerRoom }, new RunFolders(config.outputDirectory)),
     watch,
     clock: { nowMs: () => Date.now() },
-    holder: randomUUID(),
+    holder,
     jobs: (handler) =>
       new JobConsumer(
         { url: config.redisUrl, onTrouble: (error) => log.warn({ why: error.message }, "Redis is away") },
@@ -44,11 +51,13 @@ export async function startWorker(config: Config, log: Logger): Promise<{ stop: 
     archiver: { runIntervalMs },
   });
   worker.start();
+  sealer?.start();
   const watchman = watchWorker(config, { database, redis, log });
   log.info({ output: config.outputDirectory, runIntervalMs }, "compliance worker is ready");
   return {
     stop: async () => {
       await worker.stop();
+      await sealer?.stop();
       await watchman.stop();
       redis.close();
       await database.close();

@@ -1,6 +1,7 @@
-import { chmodSync, mkdtempSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdtempSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { generateSecretKey } from "../../src/compliance/log/note.ts";
 import { prepareEdge } from "./edge.ts";
 import { edgeMysqlUrl, mysqlUrl, prepareMariadb } from "./mariadb.ts";
 import { migrate } from "./migrate.ts";
@@ -61,6 +62,8 @@ async function startParts(
   };
   writeSecret(stateDir, "mysql.url", urls.mysqlUrl);
   writeSecret(stateDir, "redis.url", urls.redisUrl);
+  const archiveKey = join(stateDir, "secret", "archive.key");
+  if (!existsSync(archiveKey)) writeSecret(stateDir, "archive.key", generateSecretKey(`${domain}/pchat`));
   const settings: NodeSettings = {
     stateDir,
     domain,

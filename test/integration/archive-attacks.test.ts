@@ -100,7 +100,7 @@ async function fill(): Promise<void> {
 after(() => rmSync(folder, { recursive: true, force: true }));
 
 function outside(note: string) {
-  return [{ from: "mail.txt", checkpoint: readCheckpoint(note), text: note }];
+  return [{ from: "mail.txt", checkpoint: readCheckpoint(note) }];
 }
 
 async function content(queries: Queries, seq: number, change: (body: string) => string): Promise<void> {

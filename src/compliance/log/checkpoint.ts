@@ -42,6 +42,18 @@ export function readCheckpoints(file: string): SignedCheckpoint[] {
   return splitNotes(file).map(readCheckpoint);
 }
 
+/** Those of a growing file that can be read; what a crash or an editor has left in between is passed over. */
+export function readableCheckpoints(file: string): SignedCheckpoint[] {
+  const notes = file.matchAll(/(?:^|\n)([^\n]+\n\d+\n[A-Za-z0-9+/=]+\n\n(?:— [^\n]+\n)+)/g);
+  return [...notes].flatMap(([, note = ""]) => {
+    try {
+      return [readCheckpoint(note)];
+    } catch {
+      return [];
+    }
+  });
+}
+
 /** The last line of a note begins with a dash and no note's text does. */
 function splitNotes(file: string): string[] {
   const notes: string[] = [];

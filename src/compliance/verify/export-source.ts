@@ -12,8 +12,7 @@ import {
   readManifest,
   Tally,
 } from "./export-format.ts";
-import type { Finding, KeptCheckpoint, LogSource, StoredLeaf } from "./ports.ts";
-import { CannotCheck } from "./verify.ts";
+import { CannotCheck, type Finding, type KeptCheckpoint, type LogSource, type StoredLeaf } from "./ports.ts";
 
 const MAX_SMALL_FILE = 256 << 20;
 /** No event is longer. */

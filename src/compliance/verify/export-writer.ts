@@ -11,8 +11,7 @@ import {
   Tally,
   writeLine,
 } from "./export-format.ts";
-import type { LogSource } from "./ports.ts";
-import { CannotCheck } from "./verify.ts";
+import { CannotCheck, type LogSource } from "./ports.ts";
 
 /** Events in one file. */
 const PER_FILE = 100_000;

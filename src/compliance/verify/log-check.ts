@@ -5,7 +5,7 @@ import { signerOf, type VerifierKey } from "../log/note.ts";
 import { type LogHashes, MissingHash } from "../log/proofs.ts";
 import { checkLeaf, type Predecessor } from "./leaf-check.ts";
 import type { OwnEvents } from "./own-events.ts";
-import type { Finding, KeptCheckpoint, LogSource, StoredLeaf } from "./ports.ts";
+import { CannotCheck, type Finding, type KeptCheckpoint, type LogSource, type StoredLeaf } from "./ports.ts";
 
 /** Leaves read on for a link that says which one of a range was exchanged. */
 const MAX_SEARCH = 300_000;
@@ -149,9 +149,11 @@ export class LogCheck {
       await this.#advance();
       // Those before the beginning are checked by whoever begins there.
       if (size !== undefined && size < this.#begin) continue;
+      const root = this.#frontier.root();
+      // One from outside that says what is here needs nobody's word.
+      if (kept.from !== undefined && size === this.#frontier.size && kept.root?.equals(root)) continue;
       const checked = this.#checkNote(kept);
       if ("field" in checked) return this.#suspicion?.finding ?? checked;
-      const root = this.#frontier.root();
       if (checked.size !== this.#frontier.size || !checked.root.equals(root)) {
         this.#suspect({
           seq: this.#proven,
@@ -170,7 +172,11 @@ export class LogCheck {
 
   /** Signature, and that the table says the same as the note. */
   #checkNote(kept: KeptCheckpoint): SignedCheckpoint | Finding {
-    return checkNote(kept, this.#keys, this.#proven);
+    const checked = checkNote(kept, this.#keys, this.#proven);
+    if (kept.from === undefined || !("field" in checked)) return checked;
+    throw new CannotCheck(
+      `${kept.from}: checkpoint ${kept.size} is not signed by a key of this log, it says nothing`,
+    );
   }
 
   async #compareNodes(): Promise<Finding | undefined> {

@@ -13,9 +13,19 @@ export interface StoredLeaf {
   readonly body: Buffer | null;
 }
 
+/** Nothing can be said, and why, in one sentence. */
+export class CannotCheck extends Error {
+  constructor(why: string) {
+    super(why);
+    this.name = "CannotCheck";
+  }
+}
+
 /** A signed note, and what a table says beside it. */
 export interface KeptCheckpoint {
   readonly note: string;
+  /** The file from outside that it comes from. Its signature matters only when the log is not what it says. */
+  readonly from?: string;
   readonly size?: number;
   readonly root?: Buffer;
 }

@@ -1,29 +1,23 @@
-import type { SignedCheckpoint } from "../log/checkpoint.ts";
+import { type SignedCheckpoint, writeNote } from "../log/checkpoint.ts";
 import { Frontier } from "../log/frontier.ts";
-import { signerOf, type VerifierKey } from "../log/note.ts";
+import type { VerifierKey } from "../log/note.ts";
 import { MissingHash, rangeHash, readPeaks } from "../log/proofs.ts";
 import { trusted } from "../log/rotation.ts";
 import { checkNote, LogCheck } from "./log-check.ts";
 import { OwnEvents } from "./own-events.ts";
-import type { Finding, KeptCheckpoint, LogSource } from "./ports.ts";
+import { CannotCheck, type Finding, type KeptCheckpoint, type LogSource } from "./ports.ts";
 
-/** Nothing can be said, and why, in one sentence. */
-export class CannotCheck extends Error {
-  constructor(why: string, options?: ErrorOptions) {
-    super(why, options);
-    this.name = "CannotCheck";
-  }
+export interface OutsideCheckpoint {
+  /** The file it comes from. */
+  readonly from: string;
+  readonly checkpoint: SignedCheckpoint;
 }
 
 export interface VerifyOptions {
   /** Keys that are trusted without the log saying so. */
   readonly keys: readonly VerifierKey[];
-  /** Checkpoints from outside, and where they come from, for messages. */
-  readonly outside?: readonly {
-    readonly from: string;
-    readonly checkpoint: SignedCheckpoint;
-    readonly text: string;
-  }[];
+  /** Checkpoints that were kept elsewhere. */
+  readonly outside?: readonly OutsideCheckpoint[];
   /** Begins at the largest checkpoint up to there. */
   readonly from?: number;
   readonly onProgress?: (done: number, all: number) => void;
@@ -52,7 +46,7 @@ export interface Verified {
 export async function verifyLog(source: LogSource, options: VerifyOptions): Promise<Verified> {
   const own = await OwnEvents.read(source);
   const keys = trusted(options.keys, own.rotations);
-  const outside = usable(options.outside ?? [], options.keys, keys);
+  const outside = ofThisLog(options.outside ?? [], options.keys);
   const size = await source.size();
   const start = await begin(source, keys, Math.min(options.from ?? 0, size), outside);
   const all: LogSource = withOutside(source, outside);
@@ -72,22 +66,16 @@ export async function verifyLog(source: LogSource, options: VerifyOptions): Prom
   };
 }
 
-function usable(
-  outside: NonNullable<VerifyOptions["outside"]>,
-  given: readonly VerifierKey[],
-  keys: readonly VerifierKey[],
-): KeptCheckpoint[] {
+/** @throws CannotCheck for one of another log */
+function ofThisLog(outside: readonly OutsideCheckpoint[], given: readonly VerifierKey[]): KeptCheckpoint[] {
   const names = new Set(given.map(({ name }) => name));
   return outside
-    .map(({ from, checkpoint, text }) => {
-      const { origin, size, root } = checkpoint;
+    .map(({ from, checkpoint: { origin, size, root, note } }) => {
       if (!names.has(origin))
         throw new CannotCheck(
           `${from} is of another log: of "${shown(origin)}", not of "${[...names].join('" or "')}"`,
         );
-      if (!signerOf(checkpoint.note, keys))
-        throw new CannotCheck(`${from} is not signed by a key of this log: checkpoint ${size} says nothing`);
-      return { note: text, size, root };
+      return { note: writeNote(note), size, root, from };
     })
     .sort((a, b) => a.size - b.size);
 }
@@ -101,15 +89,15 @@ async function begin(
 ): Promise<Frontier> {
   const { hashes } = source;
   if (from === 0 || !hashes) return new Frontier();
-  let anchor: SignedCheckpoint | undefined;
+  let last: KeptCheckpoint | undefined;
   for await (const kept of source.checkpoints()) {
     if ((kept.size ?? 0) > from) break;
-    const checked = checkNote(kept, keys, 0);
-    // Whatever is wrong, the whole log is read: it says where.
-    if ("field" in checked) return new Frontier();
-    anchor = checked;
+    last = kept;
   }
-  if (!anchor) return new Frontier();
+  if (!last) return new Frontier();
+  const anchor = checkNote(last, keys, 0);
+  // Whatever is wrong, the whole log is read: it says where.
+  if ("field" in anchor) return new Frontier();
   try {
     for (const { size = 0, root } of outside)
       if (size < anchor.size && !(await rangeHash(hashes, 0, size)).equals(root ?? Buffer.alloc(0)))

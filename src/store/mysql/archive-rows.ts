@@ -36,7 +36,7 @@ export async function readHashes(
   return hashes;
 }
 
-/** Streams of which events wait longer than that for one before them. */
+/** Streams of which events wait longer than that for one that is not there. */
 export async function gapsOf(queries: Queries, minWaitMs: number): Promise<Gap[]> {
   const rows = await queries.rows<{
     stream: string;
@@ -44,10 +44,10 @@ export async function gapsOf(queries: Queries, minWaitMs: number): Promise<Gap[]
     waiting: number;
     waited_ms: number;
   }>(
-    "SELECT i.stream, MAX(s.last_seq) AS last_seq, COUNT(*) AS waiting, " +
+    "SELECT i.stream, MAX(s.last_seq) AS last_seq, COUNT(*) AS waiting, MIN(i.stream_seq) AS first_seq, " +
       "MAX(CAST(UNIX_TIMESTAMP(NOW(3)) * 1000 AS SIGNED) - CAST(i.arrived_ms AS SIGNED)) AS waited_ms " +
-      "FROM archive_intake i LEFT JOIN archive_stream s ON s.name = i.stream GROUP BY i.stream HAVING waited_ms >= ? " +
-      "ORDER BY i.stream LIMIT 1000",
+      "FROM archive_intake i LEFT JOIN archive_stream s ON s.name = i.stream GROUP BY i.stream " +
+      "HAVING waited_ms >= ? AND first_seq > COALESCE(last_seq, 0) + 1 ORDER BY i.stream LIMIT 1000",
     [minWaitMs],
   );
   return rows.map(({ stream, last_seq, waiting, waited_ms }) => ({

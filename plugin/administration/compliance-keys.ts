@@ -1,0 +1,198 @@
+import {
+  closeSync,
+  existsSync,
+  fsyncSync,
+  linkSync,
+  mkdirSync,
+  openSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
+import { hostname, userInfo } from "node:os";
+import { dirname, resolve } from "node:path";
+import {
+  generateSecretKey,
+  MalformedNote,
+  readSecretKey,
+  writeVerifierKey,
+} from "../../src/compliance/log/note.ts";
+import { KEY_ROTATE, signRotation } from "../../src/compliance/log/rotation.ts";
+import { recordArchiveEvent } from "../../src/store/mysql/archive-events.ts";
+import { MysqlArchiveStatus } from "../../src/store/mysql/archive-status.ts";
+import { Database } from "../../src/store/mysql/database.ts";
+import { requireSchema } from "../../src/store/mysql/migrate.ts";
+import { MysqlOutboxStore } from "../../src/store/mysql/outbox-store.ts";
+import { archiveKey, archiveSigner, signerIn } from "../archive-key.ts";
+import { EXIT, UsageError } from "../command-line.ts";
+import type { Config } from "../config.ts";
+import { type CliCommand, configOf, expectWords } from "../configured.ts";
+import { printRows } from "../table.ts";
+import { text } from "../verb.ts";
+
+const CREATE = "parlance compliance key create [--name NAME] [--json]";
+const SHOW = "parlance compliance key show [--json]";
+const ROTATE = "parlance compliance key rotate [--from-key FILE] [--dry-run] [--json]";
+
+const SEALED_WITHIN_MS = 60_000;
+
+export const keyCommands: Readonly<Record<string, CliCommand>> = {
+  "compliance key create": {
+    summary: "make the key that signs the archive, in its file",
+    usage: CREATE,
+    details: [
+      "The file is that of compliance.archive.key-file; one that is there is never overwritten. NAME is the archive's for ever:",
+      "domain and pool unless given, such as example.com/pchat. Keep a copy of the file, and give the public key to your auditors.",
+      "e.g. parlance compliance key create --name chat.example.com/archive",
+    ],
+    options: { name: { type: "string" }, json: { type: "boolean" } },
+    run: async (words, values) => {
+      expectWords(words, [], CREATE);
+      const config = configOf(values);
+      refuseCommand(config);
+      const file = config.archiveKeyFile;
+      const name =
+        text(values.name) ?? `${config.domain}/${/^sip:([^@]+)@/.exec(config["pool-uri"])?.[1] ?? "pchat"}`;
+      const key = newKey(name);
+      mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
+      try {
+        writeDurably(file, key);
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error; // what fs throws
+        throw new UsageError(`${file} is there already; "parlance compliance key rotate" changes the key`);
+      }
+      printRows([{ file, publicKey: writeVerifierKey(readSecretKey(key)) }], values.json === true);
+      return EXIT.ok;
+    },
+  },
+  "compliance key show": {
+    summary: "show the archive's public key, which auditors check it with",
+    usage: SHOW,
+    details: ["e.g. parlance compliance key show --json"],
+    options: { json: { type: "boolean" } },
+    run: async (words, values) => {
+      expectWords(words, [], SHOW);
+      const key = archiveKey(configOf(values));
+      printRows([{ name: key.name, id: key.id, publicKey: writeVerifierKey(key) }], values.json === true);
+      return EXIT.ok;
+    },
+  },
+  "compliance key rotate": {
+    summary: "sign with another key from now on; both keys say so, on the record",
+    usage: ROTATE,
+    details: [
+      "Makes a new key in the place of the old one, which stays beside it as FILE.<its id>. The worker, which must be running, uses it",
+      "at its next checkpoint.",
+      "--from-key FILE   the old key is in that file, the new one is the configured one (after a change to a sign-command, say)",
+      "--dry-run         say what would be done, and do nothing",
+      "e.g. parlance compliance key rotate",
+    ],
+    options: { "from-key": { type: "string" }, "dry-run": { type: "boolean" }, json: { type: "boolean" } },
+    run: async (words, values) => {
+      expectWords(words, [], ROTATE);
+      const config = configOf(values);
+      const oldFile = text(values["from-key"]);
+      const dryRun = values["dry-run"] === true;
+      if (oldFile === undefined) refuseCommand(config);
+      const old = oldFile === undefined ? archiveSigner(config) : signerIn(resolve(oldFile), "--from-key");
+      const file = config.archiveKeyFile;
+      const fresh = oldFile === undefined ? newKey(old.name) : undefined;
+      const next = fresh === undefined ? archiveSigner(config) : readSecretKey(fresh);
+      if (next.name !== old.name)
+        throw new UsageError(`the new key is called ${next.name}, the archive ${old.name}`);
+      if (next.id === old.id) throw new UsageError("this is the same key");
+      const kept = `${file}.${old.id}`;
+      if (!dryRun) {
+        const detail = await signRotation(old, next);
+        await requireSchema(config.mysqlUrl);
+        const database = new Database({ url: config.mysqlUrl, connections: 2 });
+        try {
+          // First in the log: a checkpoint by a key that nobody introduced would be taken for a forger's.
+          const eventId = await recordArchiveEvent(database, {
+            kind: KEY_ROTATE,
+            detail: { ...detail },
+            ...recorder(),
+          });
+          if (!(await isSealed(database, eventId))) {
+            process.stderr.write(
+              "parlance: the worker did not seal it within a minute, the old key stays: see that the worker runs, then do it again\n",
+            );
+            return EXIT.unavailable;
+          }
+        } finally {
+          await database.close();
+        }
+        if (fresh !== undefined) exchange(file, kept, fresh);
+      }
+      printRows(
+        [
+          {
+            oldKey: writeVerifierKey(old),
+            newKey: writeVerifierKey(next),
+            oldKeyIn: fresh === undefined ? (oldFile ?? "") : kept,
+          },
+        ],
+        values.json === true,
+      );
+      return EXIT.ok;
+    },
+  },
+};
+
+/** Sends an event on its way and waits for the worker to seal it. */
+async function isSealed(database: Database, eventId: string): Promise<boolean> {
+  await new MysqlOutboxStore(database, true).move([eventId]);
+  const status = new MysqlArchiveStatus(database);
+  const deadline = performance.now() + SEALED_WITHIN_MS;
+  while (performance.now() < deadline) {
+    if (await status.find(eventId)) return true;
+    await new Promise((resolve) => setTimeout(resolve, 200));
+  }
+  return false;
+}
+
+function recorder() {
+  const name = userInfo().username;
+  return {
+    actor: { id: 0, uri: `administrator:${name}`, displayName: name, email: null },
+    node:
+      hostname()
+        .replace(/[^\w.-]/g, "")
+        .slice(0, 60) || "administration",
+    atMs: Date.now(),
+  };
+}
+
+function refuseCommand(config: Config): void {
+  if (config.compliance.archive["sign-command"] !== undefined)
+    throw new UsageError("the key is a command's (compliance.archive.sign-command): make it there");
+}
+
+function newKey(name: string): string {
+  try {
+    return generateSecretKey(name);
+  } catch (error) {
+    if (error instanceof MalformedNote) throw new UsageError(`--name: ${error.message}`);
+    throw error;
+  }
+}
+
+/** The old one stays readable to its owner; at every moment one of them is the key. */
+function exchange(file: string, kept: string, fresh: string): void {
+  const next = `${file}.new`;
+  rmSync(next, { force: true });
+  writeDurably(next, fresh);
+  if (!existsSync(kept)) linkSync(file, kept);
+  renameSync(next, file);
+}
+
+/** @throws EEXIST */
+function writeDurably(file: string, key: string): void {
+  const handle = openSync(file, "wx", 0o600);
+  try {
+    writeFileSync(handle, `${key}\n`);
+    fsyncSync(handle);
+  } finally {
+    closeSync(handle);
+  }
+}
