@@ -3,6 +3,7 @@ import { type Alert, severityOf } from "../src/alerts/alert.ts";
 import { Mail } from "../src/alerts/mail.ts";
 import type { AlertSink, AlertWatch, Probe, ProcessKind } from "../src/alerts/ports.ts";
 import { awayProbe, clockProbe, diskProbe } from "../src/alerts/probes.ts";
+import type { Reported } from "../src/alerts/reported.ts";
 import { Watchman } from "../src/alerts/watchman.ts";
 import { Webhook } from "../src/alerts/webhook.ts";
 import type { NodeBus } from "../src/ports.ts";
@@ -38,6 +39,7 @@ function startAlerts(config: Config, { kind, database, probes, log, metrics }: A
     settings: {
       compliance: config.compliance.enabled,
       runIntervalMs: config.compliance["run-interval"],
+      checkpointIntervalMs: config.compliance.archive["checkpoint-interval"],
       repeatMs: config.alerts["repeat-interval"],
     },
     sinks: alertSinks(config),
@@ -100,15 +102,16 @@ export function watchNode(config: Config, parts: NodeParts): Watchman {
 /** What a worker sees: Redis, and the disk that it fills. */
 export function watchWorker(
   config: Config,
-  parts: { database: Database; redis: Pick<RedisConnection, "connected">; log: Logger },
+  parts: { database: Database; redis: Pick<RedisConnection, "connected">; reported: Reported; log: Logger },
 ): Watchman {
-  const { database, redis, log } = parts;
+  const { database, redis, reported, log } = parts;
   return startAlerts(config, {
     kind: "worker",
     database,
     probes: [
       awayProbe("redis-away", workerName(config), () => redis.connected, AWAY_MS, clock.monotonicMs),
       diskProbe(config.outputDirectory),
+      reported.probe,
     ],
     log,
   });

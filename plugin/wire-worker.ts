@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import { Reported } from "../src/alerts/reported.ts";
 import { makeAdapter } from "../src/compliance/adapter.ts";
 import { RunFolders } from "../src/compliance/folder.ts";
 import { formats } from "../src/compliance/formats/formats.ts";
@@ -31,8 +32,15 @@ export async function startWorker(config: Config, log: Logger): Promise<{ stop: 
   const { enabled: archived } = config.compliance.archive;
   const outbox = new MysqlOutboxStore(database, archived);
   const holder = randomUUID();
+  const reported = new Reported();
   const sealer = archived
-    ? makeArchiveSealer(config, { database, log, holder, fetch: (eventIds) => outbox.move(eventIds) })
+    ? makeArchiveSealer(config, {
+        database,
+        log,
+        reported,
+        holder,
+        fetch: (eventIds) => outbox.move(eventIds),
+      })
     : undefined;
   const redis = new RedisConnection({ url: config.redisUrl });
   redis.start();
@@ -52,7 +60,7 @@ export async function startWorker(config: Config, log: Logger): Promise<{ stop: 
   });
   worker.start();
   sealer?.start();
-  const watchman = watchWorker(config, { database, redis, log });
+  const watchman = watchWorker(config, { database, redis, reported, log });
   log.info({ output: config.outputDirectory, runIntervalMs }, "compliance worker is ready");
   return {
     stop: async () => {

@@ -74,6 +74,41 @@ export const ALERTS = {
     advice:
       "See the reasons in the table compliance_quarantine; whoever changed the record, or the format, is to blame.",
   },
+  "archive-gap": {
+    severity: "critical",
+    summary: "An event of the record is missing; those behind it in its stream wait to be sealed.",
+    advice:
+      'See "parlance compliance status". It comes by itself when a node or worker was only late; if not, "parlance compliance reconcile".',
+  },
+  "seal-behind": {
+    severity: "critical",
+    summary: "Archived events are not being sealed.",
+    advice:
+      "Is a worker running, and what does its log say? The events are safe, but changes to them would not be seen yet.",
+  },
+  "checkpoint-unsigned": {
+    severity: "critical",
+    summary: "How far the archive reaches cannot be signed.",
+    advice:
+      "See the detail: usually the key file is gone or others can read it, or the signing command fails. Sealing goes on.",
+  },
+  "checkpoint-unpublished": {
+    severity: "warning",
+    summary: "Copies of checkpoints do not leave the database.",
+    advice:
+      "See the detail: the file of checkpoints, or compliance.archive.checkpoint-command. Missed ones follow by themselves.",
+  },
+  "archive-broken": {
+    severity: "critical",
+    summary:
+      "The archive is not the one that was signed: somebody changed it, or an old backup was restored. Nothing is sealed.",
+    advice: 'Keep everything as it is and run "parlance compliance verify".',
+  },
+  "archive-tampered": {
+    severity: "critical",
+    summary: "The last check of the archive found that it was changed, or is incomplete.",
+    advice: 'See "parlance compliance status"; cleared by a check that finds it whole.',
+  },
   "disk-nearly-full": {
     severity: "warning",
     summary: "The disk of the archive's files has less than 5 % or 500 MB left.",

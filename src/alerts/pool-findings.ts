@@ -1,18 +1,24 @@
 import type { Finding } from "./alert.ts";
-import type { PoolFigures } from "./ports.ts";
+import type { ArchiveFigures, PoolFigures } from "./ports.ts";
 
 /** The worker moves an event within a second; the sweeper what it missed within 15. */
 const OUTBOX_MS = 30_000;
 /** A run takes its time, and one that failed waits for its turn. */
 const HANDOVER_GRACE_MS = 10 * 60_000;
+/** The sealer looks twice a second. */
+const INTAKE_MS = 60_000;
+/** Three checkpoints are overdue. */
+const CHECKPOINTS = 3;
 
 export interface PoolSettings {
   readonly compliance: boolean;
   readonly runIntervalMs: number;
+  readonly checkpointIntervalMs: number;
 }
 
 /** What the pool's figures say is the matter. */
-export function poolFindings(figures: PoolFigures, { compliance, runIntervalMs }: PoolSettings): Finding[] {
+export function poolFindings(figures: PoolFigures, settings: PoolSettings): Finding[] {
+  const { compliance, runIntervalMs, checkpointIntervalMs } = settings;
   const found: Finding[] = figures.dead.map(({ name, kind, silentMs }) => ({
     name: kind === "node" ? "node-dead" : "worker-dead",
     subject: name,
@@ -36,6 +42,31 @@ export function poolFindings(figures: PoolFigures, { compliance, runIntervalMs }
     });
   if (quarantined > 0)
     found.push({ name: "event-quarantined", subject: "archive", detail: `${quarantined} events put aside` });
+  return [...found, ...archiveFindings(figures.archive, checkpointIntervalMs)];
+}
+
+function archiveFindings(archive: ArchiveFigures, checkpointIntervalMs: number): Finding[] {
+  const { gaps, oldestIntakeMs, unsignedMs, verdict } = archive;
+  const found: Finding[] = gaps.map(({ stream, missing, waitedMs }) => ({
+    name: "archive-gap",
+    subject: stream,
+    detail: `number ${missing} is missing; the next one has waited for ${seconds(waitedMs)} s`,
+  }));
+  // What waits behind a gap says nothing of the sealer.
+  if (gaps.length === 0 && oldestIntakeMs !== null && oldestIntakeMs > INTAKE_MS)
+    found.push({
+      name: "seal-behind",
+      subject: "archive",
+      detail: `the oldest event has waited for ${seconds(oldestIntakeMs)} s`,
+    });
+  if (unsignedMs !== null && unsignedMs > CHECKPOINTS * checkpointIntervalMs)
+    found.push({
+      name: "checkpoint-unsigned",
+      subject: "archive",
+      detail: `events have been sealed for ${seconds(unsignedMs)} s without a checkpoint`,
+    });
+  if (verdict !== null && verdict !== "ok" && verdict !== "could-not-check")
+    found.push({ name: "archive-tampered", subject: "archive", detail: `the last check says: ${verdict}` });
   return found;
 }
 

@@ -43,12 +43,25 @@ export interface PoolFigures {
   readonly oldestOutboxMs: number | null;
   readonly oldestHandoverMs: number | null;
   readonly quarantined: number;
+  readonly archive: ArchiveFigures;
   /** Runs of adapters that have failed at least once. */
   readonly failing: readonly {
     readonly adapter: string;
     readonly attempts: number;
     readonly reason: string;
   }[];
+}
+
+/** The permanent archive. */
+export interface ArchiveFigures {
+  /** How long the oldest event has waited to be sealed. */
+  readonly oldestIntakeMs: number | null;
+  /** Streams that wait for a number. */
+  readonly gaps: readonly { readonly stream: string; readonly missing: number; readonly waitedMs: number }[];
+  /** Age of the oldest sealed event that no checkpoint covers. */
+  readonly unsignedMs: number | null;
+  /** What the last check found; null without one. */
+  readonly verdict: string | null;
 }
 
 export interface PoolView {

@@ -97,6 +97,8 @@ export interface ArchiveStore extends LogHashes {
 export interface ArchiveWatch {
   sealed(count: number): void;
   checkpoint(size: number): void;
+  /** Every place has the checkpoints up to this one. */
+  published(size: number): void;
   /** Another event under a sealed number or id: somebody wrote into the record. */
   conflict(eventId: string): void;
   /** Waits for a missing number since more than a minute; told once, and again when it is over. */

@@ -57,7 +57,14 @@ export class Checkpoints {
       log.noteCheckpoint(checkpoint);
       watch.checkpoint(log.size);
     }
-    if (log.last) for (const place of this.#parts.outlets.keys()) await this.#publish(place, log.last);
+    if (log.last) await this.#publishAll(log.last);
+  }
+
+  async #publishAll(last: StoredCheckpoint): Promise<void> {
+    const isEverywhere = () => this.#published.every((size) => size === last.size);
+    if (isEverywhere()) return;
+    for (const place of this.#parts.outlets.keys()) await this.#publish(place, last);
+    if (isEverywhere()) this.#parts.watch.published(last.size);
   }
 
   async #publish(place: number, last: StoredCheckpoint): Promise<void> {

@@ -117,7 +117,7 @@ test("of a pool that is well nobody is told anything", async () => {
   assert.deepEqual(letters, []);
   const { code, out } = await parlance(lab.stack.configFiles.n1 ?? "", "alert", "list", "--json");
   assert.deepEqual([code, JSON.parse(out)], [0, []]);
-  assert.match(await metrics(0), /^parlance_workers 1$/m);
+  await until("the metrics say so", async () => /^parlance_workers 1$/m.test(await metrics(0)));
 });
 
 test("Redis, Kamailio and the worker killed: each is told by its name, by webhook and mail, and cleared when it is back", async () => {
@@ -217,6 +217,44 @@ test("a folder that cannot be written, and an event put aside, are told with the
   await lab.configure("n1", { compliance: { "output-directory": "./compliance" } });
   await lab.stack.restart("worker");
   await untilTold("resolved", ["delivery-failing", /./], ["event-quarantined", "archive"]);
+});
+
+test("what is wrong with the sealed archive is told: a key that others can read, a missing number, a changed event", async () => {
+  await say("sealed");
+  await until("sealed", async () => (await lab.sql("SELECT seq FROM archive_content LIMIT 1")).length === 1);
+  const config = lab.stack.configFiles.n1 ?? "";
+  // As if number 1 of a stream had been lost: number 2 waits for it.
+  await lab.sql(
+    "INSERT INTO archive_intake (event_id, stream, stream_seq, kind, at_ms, room_id, body, arrived_ms) " +
+      "VALUES (UNHEX(REPEAT('0', 32)), 'room:999', 2, 'CHAT', 0, 999, '{}', CAST(UNIX_TIMESTAMP() AS UNSIGNED) * 1000)",
+  );
+  const [event] = await lab.sql<{ seq: number; body: Buffer }>(
+    "SELECT seq, body FROM archive_content LIMIT 1",
+  );
+  await lab.sql("UPDATE archive_content SET body = CONCAT(body, ' ') WHERE seq = ?", [event?.seq ?? 0]);
+  assert.equal((await parlance(config, "compliance", "verify", "--from", "0")).code, 1);
+  const key = join(lab.stack.stateDir, "secret", "archive.key");
+  chmodSync(key, 0o644);
+  await say("cannot be signed");
+  await untilTold(
+    "firing",
+    ["archive-tampered", "archive"],
+    ["checkpoint-unsigned", "archive"],
+    ["archive-gap", "room:999"],
+  );
+  const [unsigned] = told.filter(({ labels }) => labels.alertname === "checkpoint-unsigned");
+  assert.match(unsigned?.annotations.description ?? "", /others can read/);
+
+  chmodSync(key, 0o600);
+  await lab.sql("DELETE FROM archive_intake WHERE stream = 'room:999'");
+  await lab.sql("UPDATE archive_content SET body = ? WHERE seq = ?", [event?.body ?? "", event?.seq ?? 0]);
+  assert.equal((await parlance(config, "compliance", "verify", "--from", "0")).code, 0);
+  await untilTold(
+    "resolved",
+    ["archive-tampered", "archive"],
+    ["checkpoint-unsigned", "archive"],
+    ["archive-gap", "room:999"],
+  );
 });
 
 test("a node that shall not come back is forgotten by command; a wrong name is answered with a sentence", async () => {

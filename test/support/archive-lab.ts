@@ -41,6 +41,7 @@ export function recordingArchiveWatch() {
     checkpoint: (size) => seen.checkpoints.push(size),
     conflict: (eventId) => seen.conflicts.push(eventId),
     gap: (gap) => seen.gaps.push(gap),
+    published: () => {},
     gapClosed: (stream) => seen.closed.push(stream),
     broken: (why) => seen.broken.push(why),
     trouble: (what, error) =>

@@ -1,6 +1,6 @@
 import type { Gap, StoredCheckpoint } from "../../compliance/archive-ports.ts";
 import { MissingHash } from "../../compliance/log/proofs.ts";
-import type { Queries } from "./database.ts";
+import { limit, type Queries } from "./database.ts";
 
 export interface CheckpointColumns {
   readonly size: number;
@@ -36,6 +36,9 @@ export async function readHashes(
   return hashes;
 }
 
+/** Events looked at: those that wait for others are the oldest. */
+const MOST_WAITING = 10_000;
+
 /** Streams of which events wait longer than that for one that is not there. */
 export async function gapsOf(queries: Queries, minWaitMs: number): Promise<Gap[]> {
   const rows = await queries.rows<{
@@ -46,7 +49,8 @@ export async function gapsOf(queries: Queries, minWaitMs: number): Promise<Gap[]
   }>(
     "SELECT i.stream, MAX(s.last_seq) AS last_seq, COUNT(*) AS waiting, MIN(i.stream_seq) AS first_seq, " +
       "MAX(CAST(UNIX_TIMESTAMP(NOW(3)) * 1000 AS SIGNED) - CAST(i.arrived_ms AS SIGNED)) AS waited_ms " +
-      "FROM archive_intake i LEFT JOIN archive_stream s ON s.name = i.stream GROUP BY i.stream " +
+      `FROM (SELECT stream, stream_seq, arrived_ms FROM archive_intake ORDER BY event_id ${limit(MOST_WAITING)}) AS i ` +
+      "LEFT JOIN archive_stream s ON s.name = i.stream GROUP BY i.stream " +
       "HAVING waited_ms >= ? AND first_seq > COALESCE(last_seq, 0) + 1 ORDER BY i.stream LIMIT 1000",
     [minWaitMs],
   );

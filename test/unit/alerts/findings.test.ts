@@ -12,8 +12,9 @@ const WELL: PoolFigures = {
   oldestHandoverMs: 800_000,
   quarantined: 0,
   failing: [],
+  archive: { oldestIntakeMs: 400, gaps: [], unsignedMs: 30_000, verdict: "ok" },
 };
-const SETTINGS = { compliance: true, runIntervalMs: 900_000 };
+const SETTINGS = { compliance: true, runIntervalMs: 900_000, checkpointIntervalMs: 60_000 };
 
 const names = (figures: Partial<PoolFigures>, settings = SETTINGS) =>
   poolFindings({ ...WELL, ...figures }, settings).map(({ name }) => name);
@@ -33,6 +34,18 @@ test("each trouble of the pool has its name", () => {
   const failing = [{ adapter: "lync-xml", attempts: 3, reason: "ENOSPC" }];
   assert.deepEqual(names({ failing }), ["delivery-failing"]);
   assert.match(poolFindings({ ...WELL, failing }, SETTINGS)[0]?.detail ?? "", /3 times: ENOSPC/);
+});
+
+test("each trouble of the sealed archive has its name; what waits behind a gap is no trouble of the sealer", () => {
+  const archive = (figures: Partial<PoolFigures["archive"]>) =>
+    names({ archive: { ...WELL.archive, ...figures } });
+  assert.deepEqual(archive({ oldestIntakeMs: 60_001 }), ["seal-behind"]);
+  const gaps = [{ stream: "room:7", missing: 12, waitedMs: 61_000 }];
+  assert.deepEqual(archive({ oldestIntakeMs: 61_000, gaps }), ["archive-gap"]);
+  assert.deepEqual(archive({ unsignedMs: 180_001 }), ["checkpoint-unsigned"]);
+  for (const verdict of ["tampered", "incomplete"])
+    assert.deepEqual(archive({ verdict }), ["archive-tampered"]);
+  assert.deepEqual(archive({ verdict: null, unsignedMs: null, oldestIntakeMs: null }), []);
 });
 
 test("without compliance the archive is nobody's trouble, a dead node is", () => {
