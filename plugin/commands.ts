@@ -13,6 +13,7 @@ import { roomCommands } from "./administration/rooms.ts";
 import { selftestCommands } from "./administration/selftest.ts";
 import { settingCommands } from "./administration/settings.ts";
 import { statusCommands } from "./administration/status.ts";
+import { transferCommands } from "./administration/transfer.ts";
 import { userCommands } from "./administration/users.ts";
 import { EXIT } from "./command-line.ts";
 import { bashCompletion } from "./completion.ts";
@@ -97,6 +98,7 @@ export const COMMANDS: Readonly<Record<string, CliCommand>> = {
   ...groupCommands,
   ...moderationCommands,
   ...complianceCommands,
+  ...transferCommands,
 };
 
 /** Every command by every spelling. */

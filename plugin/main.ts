@@ -1,6 +1,7 @@
 import { parseArgs } from "node:util";
 import { ChatError } from "../src/chat/errors.ts";
 import { SchemaError } from "../src/store/mysql/migrate.ts";
+import { TransferError } from "../src/transfer/transfer-error.ts";
 import { EXIT, UsageError } from "./command-line.ts";
 import { COMMANDS, findCommand, usage } from "./commands.ts";
 import { ConfigError } from "./config-error.ts";
@@ -49,7 +50,7 @@ function parse(
 }
 
 function exitCodeOf(error: unknown): number {
-  if (error instanceof UsageError) return EXIT.usage;
+  if (error instanceof UsageError || error instanceof TransferError) return EXIT.usage;
   if (error instanceof ConfigError || error instanceof SchemaError) return EXIT.config;
   if (error instanceof ChatError && ["STORE_DOWN", "OVERLOADED"].includes(error.code))
     return EXIT.unavailable;

@@ -99,6 +99,17 @@ export function wholeNumber(value: Given, name: string, least: number, most: num
   throw new UsageError(`${name} is a whole number from ${least} to ${most}, not "${value}"`);
 }
 
+/** A date alone is its first moment in UTC. @throws {UsageError} */
+export function moment(value: Given, name: string): number | undefined {
+  const said = text(value);
+  if (said === undefined) return undefined;
+  const form = /^\d{4}-\d{2}-\d{2}(T\d{2}:\d{2}(:\d{2}(\.\d{1,3})?)?(Z|[+-]\d{2}:\d{2}))?$/;
+  const atMs = form.test(said) ? Date.parse(said) : Number.NaN;
+  if (Number.isNaN(atMs))
+    throw new UsageError(`${name} is a date such as 2026-11-23 or 2026-11-23T08:15:00Z, not ${said}`);
+  return atMs;
+}
+
 export const text = (value: Given): string | undefined => (typeof value === "string" ? value : undefined);
 
 /** `a,b` as a list; the empty text is the empty list. */

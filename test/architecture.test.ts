@@ -15,6 +15,7 @@ const RULES: readonly (readonly [place: string, mayImport: readonly string[]])[]
   ["src/user-ports.ts", ["src/chat/"]],
   ["src/search-ports.ts", ["src/chat/"]],
   ["src/management/", ["src/management/", "src/chat/", "src/sip/", "src/ports.ts"]],
+  ["src/transfer/", ["src/transfer/", "src/management/", "src/chat/", "zod"]],
   ["src/session.ts", ["src/chat/", "src/sip/", "src/ports.ts"]],
   ["src/sessions.ts", ["src/sip/", "src/session.ts"]],
   [
@@ -85,6 +86,7 @@ const RULES: readonly (readonly [place: string, mayImport: readonly string[]])[]
       "src/management/",
       "src/directory/ports.ts",
       "src/alerts/",
+      "src/transfer/",
       "mysql2",
     ],
   ],

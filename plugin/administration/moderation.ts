@@ -2,7 +2,7 @@ import { DEFAULT_REPLACEMENT, type MessageFilter, TEXT_MATCHES } from "../../src
 import { UsageError } from "../command-line.ts";
 import type { CliCommand, Values } from "../configured.ts";
 import type { ShowProgress } from "../progress.ts";
-import { given, list, oneOf, text, verb } from "../verb.ts";
+import { given, list, moment, oneOf, text, verb } from "../verb.ts";
 
 const WHICH = ["number", "author", "from", "until", "words", "match"] as const;
 const WHICH_USAGE =
@@ -99,15 +99,4 @@ function filterOf(values: Values): MessageFilter {
 function numberOf(word: string): number {
   if (!/^[1-9]\d{0,9}$/.test(word)) throw new UsageError(`${word} is no number of a message`);
   return Number(word);
-}
-
-/** A date alone is its first moment in UTC. */
-function moment(value: string | boolean | undefined, name: string): number | undefined {
-  const said = text(value);
-  if (said === undefined) return undefined;
-  const form = /^\d{4}-\d{2}-\d{2}(T\d{2}:\d{2}(:\d{2}(\.\d{1,3})?)?(Z|[+-]\d{2}:\d{2}))?$/;
-  const atMs = form.test(said) ? Date.parse(said) : Number.NaN;
-  if (Number.isNaN(atMs))
-    throw new UsageError(`${name} is a date such as 2026-11-23 or 2026-11-23T08:15:00Z, not ${said}`);
-  return atMs;
 }

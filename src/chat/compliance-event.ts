@@ -24,7 +24,11 @@ export type AdministrativeKind =
   /** What a user is called and his mail address; null before: he was added. */
   | "USER_CHANGED"
   | "GROUP_CHANGED"
-  | "SETTING_CHANGED";
+  | "SETTING_CHANGED"
+  /** Old messages came into a room, all of them in one event: how many, which numbers, and a hash of them. */
+  | "ROOM_IMPORTED"
+  | "DOMAIN_IMPORTED"
+  | "DOMAIN_EXPORTED";
 
 /** A message as it was before it was removed or replaced: its text stands nowhere else any more. */
 export interface OldMessage {
@@ -218,6 +222,9 @@ function detailOf(fact: ComplianceFact): Record<string, unknown> {
     case "USER_CHANGED":
     case "GROUP_CHANGED":
     case "SETTING_CHANGED":
+    case "ROOM_IMPORTED":
+    case "DOMAIN_IMPORTED":
+    case "DOMAIN_EXPORTED":
       return { after: inKeyOrder(fact.after), before: inKeyOrder(fact.before), subject: fact.subject };
     default:
       return fact satisfies never;

@@ -104,6 +104,11 @@ function fieldsOf(change: CategoryChange): Partial<CategoryFields> {
   return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined));
 }
 
+/** A category as it is recorded. */
+export async function recordedCategory(unit: ManagementUnit, category: Category): Promise<Json> {
+  return { ...settingsOf(category), ...(await listsOf(unit, category.id)) };
+}
+
 function settingsOf({
   name,
   description,

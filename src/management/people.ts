@@ -169,7 +169,8 @@ function recordNames(
     unit.record({ kind: "USER_CHANGED", subject, before: was, after: is });
 }
 
-function recordPolicies(
+/** When they are different. */
+export function recordPolicies(
   unit: ManagementUnit,
   subject: string,
   before: PrincipalFields | undefined,

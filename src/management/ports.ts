@@ -112,14 +112,19 @@ export interface ManagementUnit {
   setting(name: SettingName): Promise<string | undefined>;
 
   /** @returns its id */
-  insertRoom(domain: string, guid: string | undefined, fields: RoomFields): Promise<number>;
+  insertRoom(
+    domain: string,
+    guid: string | undefined,
+    fields: RoomFields,
+    createdMs?: number,
+  ): Promise<number>;
   /** Raises its access version: what was decided under the older one is decided again. */
   updateRoom(roomId: number, fields: Partial<RoomFields>): Promise<void>;
   addRoles(roomId: number, entries: readonly RoleEntry[]): Promise<void>;
   removeRoles(roomId: number, entries: readonly RoleEntry[]): Promise<void>;
   /** The room and its roles are gone; whoever was in it has left it on the record. Its messages go by and by. */
   deleteRoom(room: Room): Promise<void>;
-  insertCategory(fields: CategoryFields): Promise<number>;
+  insertCategory(fields: CategoryFields, guid?: string): Promise<number>;
   /** Raises its version, and the access version of all its rooms. */
   updateCategory(id: number, fields: Partial<CategoryFields>): Promise<void>;
   setScope(categoryId: number, word: ScopeWord, principalIds: readonly number[]): Promise<void>;

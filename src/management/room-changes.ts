@@ -184,7 +184,8 @@ async function recordChange(unit: ManagementUnit, before: Room, after: Room): Pr
   unit.record({ kind: "ROOM_CHANGED", subject: "", before: different(was), after: different(is) }, after);
 }
 
-function settingsOf(room: Room): Record<string, Json> {
+/** A room as it is recorded. */
+export function settingsOf(room: Room): Record<string, Json> {
   return {
     addIn: room.addIn?.name ?? null,
     description: room.description,

@@ -69,11 +69,11 @@ export function categoryPart(queries: Queries): CategoryPart {
       );
     },
 
-    async insertCategory(fields) {
+    async insertCategory(fields, guid = randomUUID()) {
       const [columns, values] = columnsOf(fields, CATEGORY_COLUMN);
       const { insertId } = await queries.change(
         `INSERT INTO category (guid, ${columns.join(", ")}) VALUES (?)`,
-        [[randomUUID(), ...values]],
+        [[guid, ...values]],
       );
       return insertId;
     },

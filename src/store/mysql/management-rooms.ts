@@ -68,12 +68,12 @@ export function roomPart(
       return row?.last_number ?? 0;
     },
 
-    async insertRoom(domain, guid, fields) {
+    async insertRoom(domain, guid, fields, createdMs = nowMs()) {
       const [columns, values] = columnsOf(fields);
       const now = nowMs();
       const { insertId } = await queries.change(
         `INSERT INTO room (domain, guid, created_ms, ${columns.join(", ")}) VALUES (?)`,
-        [[domain, guid ?? randomUUID(), now, ...values]],
+        [[domain, guid ?? randomUUID(), createdMs, ...values]],
       );
       await auditCreated(queries, insertId, by, now);
       return insertId;

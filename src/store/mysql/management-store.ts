@@ -63,11 +63,13 @@ interface Done<Result> {
   readonly left: readonly Later[];
 }
 
-/** The end of a transaction that changes memberships. */
+/** A transaction that changes something, for whoever needs statements of its own in it. */
 export interface Concluding {
   readonly queries: Queries;
-  readonly unit: Pick<ManagementUnit, "record" | "changed">;
+  readonly unit: ManagementUnit;
   readonly afterwards: Afterwards;
+  /** Number of this change. */
+  readonly version: number;
 }
 
 /** One administrator at a time in the whole pool: each transaction holds the counter of changes from its beginning to its end. */
@@ -86,7 +88,12 @@ export class MysqlManagementStore implements ManagementStore, ChangeStore, Setti
   }
 
   /** @throws {ChatError} OVERLOADED when too many wait already */
-  async change<Result>(actor: Actor, work: (unit: ManagementUnit) => Promise<Result>): Promise<Result> {
+  change<Result>(actor: Actor, work: (unit: ManagementUnit) => Promise<Result>): Promise<Result> {
+    return this.changeWith(actor, ({ unit }) => work(unit));
+  }
+
+  /** As `change`, with statements of its own. */
+  async changeWith<Result>(actor: Actor, work: (inside: Concluding) => Promise<Result>): Promise<Result> {
     if (this.#waiting >= MAX_WAITING) throw new ChatError("OVERLOADED");
     // Those that wait for the same lock must not hold a connection each: reading goes on meanwhile.
     this.#waiting += 1;
@@ -117,9 +124,7 @@ export class MysqlManagementStore implements ManagementStore, ChangeStore, Setti
     const { result, left } = await this.#inOne(async (queries) => {
       await lockMemberships(queries);
       const prepared = await prepare(queries);
-      return this.#changing(queries, actor, (unit, afterwards) =>
-        conclude({ queries, unit, afterwards }, prepared),
-      );
+      return this.#changing(queries, actor, (inside) => conclude(inside, prepared));
     }, undo);
     for (const later of left) await later(this.#database);
     return result;
@@ -127,7 +132,7 @@ export class MysqlManagementStore implements ManagementStore, ChangeStore, Setti
 
   #commit<Result>(
     actor: Actor,
-    work: (unit: ManagementUnit) => Promise<Result>,
+    work: (inside: Concluding) => Promise<Result>,
   ): Promise<{ result: Result; left: readonly Later[] }> {
     return this.#inOne((queries) => this.#changing(queries, actor, work), this.#options.rehearsal);
   }
@@ -146,7 +151,7 @@ export class MysqlManagementStore implements ManagementStore, ChangeStore, Setti
   async #changing<Result>(
     queries: Queries,
     actor: Actor,
-    work: (unit: ManagementUnit, afterwards: Afterwards) => Promise<Result>,
+    work: (inside: Concluding) => Promise<Result>,
   ): Promise<Done<Result>> {
     const version = await beginChange(queries);
     const records = new ManagementRecords(this.#records);
@@ -165,7 +170,7 @@ export class MysqlManagementStore implements ManagementStore, ChangeStore, Setti
       record: (fact, room = NO_ROOM) => records.add({ by, session, room, fact }),
       changed: (what) => changed.set(JSON.stringify(what), what),
     };
-    const result = await work(unit, afterwards);
+    const result = await work({ queries, unit, afterwards, version });
     await logChanges(queries, version, [...changed.values()], this.#options.nowMs());
     return { result, events: await records.write(queries), told: changed.size > 0, left };
   }

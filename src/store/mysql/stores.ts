@@ -6,6 +6,8 @@ import { openAdministration } from "./administration.ts";
 import { Database } from "./database.ts";
 import { MysqlDialogStore } from "./dialog-store.ts";
 import { MysqlDirectoryStore } from "./directory-store.ts";
+import { exportSource } from "./export-source.ts";
+import { importStore } from "./import-store.ts";
 import { MysqlInvitationStore } from "./invitation-store.ts";
 import { MysqlJournal } from "./journal.ts";
 import { MysqlLeaseStore } from "./lease-store.ts";
@@ -78,6 +80,7 @@ export async function openStores(options: StoresOptions) {
     await openAdministration(database, domain, { ...recording, rehearsal: false }).addDomainPrincipal(domain);
     return {
       database,
+      servedDomain: domain,
       users: new MysqlUserStore(database),
       rooms,
       messages: new MysqlMessageStore(database),
@@ -98,6 +101,8 @@ export async function openStores(options: StoresOptions) {
       management: openManagement({ store: changes, rooms, servedDomain: domain }),
       changes,
       directory: new MysqlDirectoryStore(database, changes),
+      exported: exportSource(database),
+      imports: importStore(database, changes, nowMs),
       /** A GUID that was made with the database: another one means that what a client keeps is of another store. */
       storeId: await storeId(database),
       /** One per incarnation; closed with the stores. */
