@@ -22,6 +22,8 @@ export interface ImportOptions {
   readonly dryRun?: boolean;
   /** Forgets how far an earlier import of the same files had come. */
   readonly fromStart?: boolean;
+  /** Lines of one transaction at most. */
+  readonly portion?: number;
   readonly onProgress?: (what: string, done: number, all: number) => void;
   /** What is not taken over as it stands in the files. */
   readonly note?: (text: string) => void;
@@ -153,7 +155,8 @@ class Import {
         characters += line.text.length;
         if (entry.value.type === "end") ends += 1;
         const most = isMembership ? { lines: MEMBERSHIPS, characters: 5_000_000 } : PORTIONS[kind];
-        if (waiting.length >= most.lines || characters >= most.characters || ends >= ENDS) await flush();
+        const atMost = Math.min(most.lines, this.#options.portion ?? most.lines);
+        if (waiting.length >= atMost || characters >= most.characters || ends >= ENDS) await flush();
       }
     await flush();
   }
