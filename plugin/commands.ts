@@ -5,6 +5,7 @@ import { alertCommands } from "./administration/alerts.ts";
 import { categoryCommands } from "./administration/categories.ts";
 import { complianceCommands } from "./administration/compliance.ts";
 import { groupCommands } from "./administration/groups.ts";
+import { mgcCommands } from "./administration/mgc.ts";
 import { moderationCommands } from "./administration/moderation.ts";
 import { policyCommands } from "./administration/policies.ts";
 import { reportCommands } from "./administration/report.ts";
@@ -99,6 +100,7 @@ export const COMMANDS: Readonly<Record<string, CliCommand>> = {
   ...moderationCommands,
   ...complianceCommands,
   ...transferCommands,
+  ...mgcCommands,
 };
 
 /** Every command by every spelling. */

@@ -1,3 +1,6 @@
+import { CsvError as ParserError, parse } from "csv-parse/sync";
+import { CsvLines } from "../src/transfer/csv-lines.ts";
+
 /** More than anybody types; a file beyond it is another one than was meant. */
 const MOST_ROWS = 1_000_000;
 
@@ -17,8 +20,7 @@ export class CsvError extends Error {
 export function parseCsv(
   text: string,
 ): { readonly line: number; readonly fields: Readonly<Record<string, string>> }[] {
-  const rows = rowsOf(text.replace(/^\uFEFF/, ""));
-  const [head, ...records] = rows;
+  const [head, ...records] = rowsOf(text);
   if (!head) throw new CsvError(1, "there is nothing, not even a line of headings");
   const names = head.cells.map((name) => name.toLowerCase());
   return records.map(({ line, cells }) => {
@@ -30,27 +32,29 @@ export function parseCsv(
 
 interface Row {
   readonly line: number;
-  readonly cells: string[];
+  readonly cells: readonly string[];
 }
 
+/** @throws {CsvError} */
 function rowsOf(text: string): Row[] {
-  const rows: Row[] = [];
-  const field = /("[^"]*(?:""[^"]*)*"|[^",\r\n]*)(,|\r\n|\n|\r|$)/y;
-  let line = 1;
-  for (let at = 0; at < text.length; ) {
-    const row: Row = { line, cells: [] };
-    for (let end = ","; end === ","; ) {
-      field.lastIndex = at;
-      const match = field.exec(text);
-      if (!match) throw new CsvError(line, "a quote is not where one may be, or is not closed");
-      const [whole, cell = "", separator = ""] = match;
-      row.cells.push(cell.startsWith('"') ? cell.slice(1, -1).replaceAll('""', '"') : cell.trim());
-      line += whole.match(/\r\n|\n|\r/g)?.length ?? 0;
-      at += whole.length;
-      end = separator;
-    }
-    if (row.cells.some((cell) => cell !== "")) rows.push(row);
-    if (rows.length > MOST_ROWS) throw new CsvError(line, `more than ${MOST_ROWS} lines`);
+  const options = {
+    bom: true,
+    info: true,
+    trim: true,
+    relax_column_count: true,
+    skip_empty_lines: true,
+  } as const;
+  const lines = new CsvLines();
+  try {
+    const found = parse(text, { ...options, to: MOST_ROWS + 1 }) as unknown as {
+      record: string[];
+      info: { lines: number };
+    }[]; // what `info` makes of records
+    const rows = found.map(({ record, info }) => ({ line: lines.of(record, info.lines), cells: record }));
+    if (rows.length > MOST_ROWS) throw new CsvError(rows.at(-1)?.line ?? 1, `more than ${MOST_ROWS} lines`);
+    return rows.filter(({ cells }) => cells.some((cell) => cell !== ""));
+  } catch (error) {
+    if (!(error instanceof ParserError)) throw error;
+    throw new CsvError(lines.after(error), "a quote is not where one may be, or is not closed");
   }
-  return rows;
 }

@@ -15,7 +15,7 @@ const RULES: readonly (readonly [place: string, mayImport: readonly string[]])[]
   ["src/user-ports.ts", ["src/chat/"]],
   ["src/search-ports.ts", ["src/chat/"]],
   ["src/management/", ["src/management/", "src/chat/", "src/sip/", "src/ports.ts"]],
-  ["src/transfer/", ["src/transfer/", "src/management/", "src/chat/", "zod"]],
+  ["src/transfer/", ["src/transfer/", "src/management/", "src/chat/", "zod", "csv-parse"]],
   ["src/session.ts", ["src/chat/", "src/sip/", "src/ports.ts"]],
   ["src/sessions.ts", ["src/sip/", "src/session.ts"]],
   [
@@ -103,7 +103,7 @@ const RULES: readonly (readonly [place: string, mayImport: readonly string[]])[]
   ["kamailio/", ["kamailio/", "src/", "zod"]],
   ["asterisk/", ["asterisk/", "src/", "ari-client"]],
   ["plugin/client/", ["plugin/client/", "saxes"]],
-  ["plugin/", ["plugin/", "kamailio/", "asterisk/", "src/", "zod", "yaml", "mysql2", "redis"]],
+  ["plugin/", ["plugin/", "kamailio/", "asterisk/", "src/", "zod", "yaml", "mysql2", "redis", "csv-parse"]],
 ];
 
 /** Adapters may not reach into another adapter through the whole of src. */

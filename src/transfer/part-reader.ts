@@ -25,7 +25,7 @@ export async function verifyParts(
     const size = await sizeOf(path);
     if (size < part.bytes)
       throw new TransferError(
-        `${path}, line ${(await linesIn(path)) + 1}: the file is cut off, it has ${size} of ${part.bytes} bytes`,
+        `${path}, line ${(await countLines(path)) + 1}: the file is cut off, it has ${size} of ${part.bytes} bytes`,
       );
     if (size > part.bytes)
       throw new TransferError(
@@ -53,7 +53,7 @@ async function sizeOf(path: string): Promise<number> {
   }
 }
 
-async function linesIn(path: string): Promise<number> {
+async function countLines(path: string): Promise<number> {
   let lines = 0;
   for await (const chunk of bytesOf(path)) for (const byte of chunk) if (byte === NEWLINE) lines += 1;
   return lines;
@@ -76,6 +76,19 @@ export interface Line {
  */
 export async function* linesOf(folder: string, part: Part, after = 0): AsyncGenerator<Line[]> {
   const path = join(folder, part.file);
+  let last = after;
+  for await (const lines of linesIn(path, after)) {
+    last = lines.at(-1)?.line ?? last;
+    yield lines;
+  }
+  if (last !== part.lines)
+    throw new TransferError(
+      `${path}, line ${last + 1}: there are ${last} lines, the manifest says ${part.lines}`,
+    );
+}
+
+/** Lines end with LF and with nothing else. @throws {TransferError} */
+export async function* linesIn(path: string, after = 0): AsyncGenerator<Line[]> {
   let rest: Buffer[] = [];
   let restBytes = 0;
   let line = 0;
@@ -94,7 +107,7 @@ export async function* linesOf(folder: string, part: Part, after = 0): AsyncGene
       from = at + 1;
     }
     if (from < chunk.length) {
-      rest.push(from === 0 ? chunk : Buffer.from(chunk.subarray(from)));
+      rest.push(chunk.subarray(from));
       restBytes += chunk.length - from;
     }
     if (restBytes > MAX_LINE_BYTES)
@@ -102,8 +115,4 @@ export async function* linesOf(folder: string, part: Part, after = 0): AsyncGene
     if (lines.length > 0) yield lines;
   }
   if (restBytes > 0) throw new TransferError(`${path}, line ${line + 1}: the line is cut off`);
-  if (line !== part.lines)
-    throw new TransferError(
-      `${path}, line ${line + 1}: there are ${line} lines, the manifest says ${part.lines}`,
-    );
 }

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { after, afterEach, before, test } from "node:test";
 import { parlance as run } from "../support/cli.ts";
 import { LAB_TIMEOUT_MS, type Lab, openLab } from "../support/lab.ts";
+import { LYNC, writeCsvTables } from "../support/mgc-tables.ts";
 
 let lab: Lab;
 let folder: string;
@@ -96,6 +97,60 @@ test("a room is saved while people are in it, lost, and brought back with its nu
   assert.deepEqual(
     (await lab.administered("Night Shift")).map(({ kind }) => kind),
     ["ROOM_CREATED", "ROOM_IMPORTED", "ROOM_CHANGED"],
+  );
+});
+
+test("Lync's tables are tried out, taken over and reported; a member reads what was said there", async () => {
+  const source = join(folder, "mgc");
+  writeCsvTables(source, {
+    ...LYNC,
+    tblPrincipal: [
+      ...(LYNC.tblPrincipal ?? []),
+      { ...LYNC.tblPrincipal?.[1], prinID: 40, prinUri: "sip:alice@contoso.local" },
+    ],
+    tblPrincipalRole: [
+      ...(LYNC.tblPrincipalRole ?? []),
+      { prinRoleNodeID: 11, prinRolePrinID: 40, prinRoleTypeID: 7, prinRoleUpdatedBy: 1 },
+    ],
+  });
+  const how = ["--domain-map", "contoso.local=example.com"];
+  const wrong = await parlance("import", "mgc", source, "--domain-map", "contoso");
+  assert.deepEqual([wrong.code, /--domain-map is OLD=NEW/.test(wrong.err)], [64, true], wrong.err);
+  const rooms = await lab.sql("SELECT id FROM room");
+  const dry = await ok("import", "mgc", source, ...how, "--dry-run");
+  assert.ok(dry["would be imported"]);
+  assert.deepEqual(await lab.sql("SELECT id FROM room"), rooms);
+  const done = await ok("import", "mgc", source, ...how);
+  const counts = Object.fromEntries(
+    done.imported.map(({ what, count }: Record<string, unknown>) => [what, count]),
+  );
+  assert.deepEqual(
+    [counts.category, counts.room, counts.message, counts.user, counts.addIn],
+    [2, 4, 8, 5, 1],
+  );
+  const report = readFileSync(`${source}.parlance/report.txt`, "utf8");
+  assert.match(report, /tblChat.csv, line 9: a link to a file/);
+  assert.match(report, /OU=People,DC=contoso,DC=local becomes the group/);
+
+  const { uri } = await lab.administration.findRoom("Announcements");
+  const alice = await lab.signedIn("alice");
+  await alice.join(uri);
+  const { messages } = await alice.history(uri, 10);
+  assert.deepEqual(
+    messages.map(({ chatId, author, text, alert, ts }) => [chatId, author, text, alert, Date.parse(ts)]),
+    [
+      [1, "sip:guest@partner.example", "NULL", false, Date.parse("2014-02-03T04:05:01.678Z")],
+      [2, "sip:ada@example.com", "second", true, Date.parse("2014-02-03T04:05:02.678Z")],
+    ],
+  );
+  const again = await parlance("import", "mgc", source, ...how);
+  assert.deepEqual([again.code, /Nothing was imported/.test(again.err)], [64, true], again.err);
+  writeFileSync(join(source, "tblNode.txt"), "nodeID\n");
+  const other = await parlance("import", "mgc", source, ...how);
+  assert.deepEqual(
+    [other.code, /holds what was made of other tables/.test(other.err)],
+    [64, true],
+    other.err,
   );
 });
 

@@ -16,6 +16,10 @@ test("fields are taken apart as spreadsheets write them", () => {
     parseCsv(text).map(({ line }) => line),
     [2, 3, 6],
   );
+  assert.deepEqual(
+    parseCsv('a,b\r\n"1\r\n\r\n2",x\r\ny,z\r\n').map(({ line }) => line),
+    [2, 5],
+  );
   assert.deepEqual(records("a,b\nonly"), [["only", ""]]);
   assert.deepEqual(records("a,b"), []);
 });
