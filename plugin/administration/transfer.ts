@@ -110,6 +110,10 @@ export async function importFrom(
       if (notes.length < MOST_SHOWN) notes.push(line);
     },
   }).finally(() => report && closed(report));
+  if (done.domain !== stores.servedDomain)
+    notes.unshift(
+      `these files are of ${done.domain}, here ${stores.servedDomain} is served: addresses stay as they are`,
+    );
   const conflicts = (done.plan?.conflicts ?? []).map(({ kind, name, takenBy, becomes, lost }) => ({
     kind,
     name,

@@ -7,6 +7,9 @@ export const VERSION = 1;
 /** Characters of one line. A room's line holds its lists: half a million addresses fit. */
 export const MAX_LINE_BYTES = 32_000_000;
 
+/** Characters of a message, and of its RTF: many times what can be posted, and what one statement of the database takes. */
+export const MAX_TEXT = 2_000_000;
+
 const address = z.string().min(1).max(600);
 const guid = z.string().regex(/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/, "is no GUID in lower case");
 const number = z.int().min(0).max(4_294_967_295);
@@ -14,7 +17,12 @@ const moment = z.int().min(0).max(253_402_300_799_999);
 const name = z.string().min(1).max(512);
 const switched = z.boolean().nullable();
 /** `ma-chan://<domain>/<guid>` */
-const roomUri = z.string().regex(/^ma-chan:\/\/[a-z0-9.-]{1,255}\/[0-9a-f-]{36}$/, "is no address of a room");
+const roomUri = z
+  .string()
+  .regex(
+    /^ma-chan:\/\/[a-z0-9.-]{1,255}\/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/,
+    "is no address of a room",
+  );
 
 /** Who there is, and who may take part. Groups come before memberships, users before groups. */
 export const peopleLine = z.discriminatedUnion("type", [
@@ -111,8 +119,8 @@ export const messageLine = z.discriminatedUnion("type", [
     alert: z.boolean(),
     /** An administrator or manager put this text in place of another. */
     replaced: z.boolean(),
-    text: z.string().max(16_000_000),
-    rtf: z.string().max(16_000_000).nullable(),
+    text: z.string().max(MAX_TEXT),
+    rtf: z.string().max(MAX_TEXT).nullable(),
   }),
   /** Ends them: how many there were, and what `historyHash` makes of their lines. */
   z.strictObject({

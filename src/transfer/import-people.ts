@@ -69,7 +69,7 @@ async function importPrincipal(
   known.set(fields.uri, { ...fields, id });
   if (fields.kind === "user") {
     recordPolicies(unit, fields.uri, there, fields);
-    unit.changed({ kind: "user", id });
+    if (there) unit.changed({ kind: "user", id }); // whoever is new is nowhere yet
   } else if (fields.administrator !== (there?.administrator ?? false)) {
     recordPolicies(unit, fields.uri, there, fields);
     unit.changed({ kind: "everybody" });

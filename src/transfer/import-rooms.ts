@@ -58,6 +58,7 @@ export async function importCategory(
   checkDescription(description);
   const fields: CategoryFields = { name, description, invitations, fileUpload, chatHistory };
   if (there && rule === "overwrite") {
+    await claimName(unit, name, undefined, there.id);
     const before = await recordedCategory(unit, there);
     await unit.updateCategory(there.id, fields);
     await setScopes(doing, there.id, line);

@@ -32,6 +32,8 @@ export interface ImportOptions {
 export interface Imported {
   readonly counts: Counts;
   readonly sha256: string;
+  /** Where the files were made. */
+  readonly domain: string;
   /** It carried on with one that was interrupted. */
   readonly carriedOn: boolean;
   /** Undefined when it carried on. */
@@ -65,12 +67,12 @@ export async function importDomain(store: ImportStore, options: ImportOptions): 
   if (options.fromStart && !options.dryRun) await store.forgetRun(source);
   const found = options.fromStart ? undefined : await store.findRun(source);
   const plan = found ? undefined : await planImport(store, folder, manifest, onConflict);
-  const { counts, sha256 } = manifest;
-  if (options.dryRun) return { counts, sha256, carriedOn: found !== undefined, plan };
+  const { counts, sha256, domain } = manifest;
+  if (options.dryRun) return { counts, sha256, domain, carriedOn: found !== undefined, plan };
   const place = found?.place ?? { part: 0, line: 0, room: null, intoEmpty: await store.isEmpty() };
   const run = found?.id ?? (await store.beginRun(source, place));
   await new Import(store, options, manifest, run, place).run();
-  return { counts, sha256, carriedOn: found !== undefined, plan };
+  return { counts, sha256, domain, carriedOn: found !== undefined, plan };
 }
 
 /** Rooms need their categories, and messages their rooms. */

@@ -3,6 +3,7 @@ import { type FileHandle, mkdir, open, readdir, readFile, rename, rm } from "nod
 import { join } from "node:path";
 import { z } from "zod";
 import { canonicalJson } from "../chat/compliance-event.ts";
+import { LOCK, lockFolder } from "./folder-lock.ts";
 import {
   type Counted,
   type Counts,
@@ -50,6 +51,7 @@ export class PartWriter {
   readonly #options: PartWriterOptions;
   readonly #partBytes: number;
   readonly #parts: Part[];
+  readonly #unlock: () => Promise<void>;
   #counts: Record<Counted, number>;
   #open: { kind: PartKind; handle: FileHandle; hash: Hash; lines: number; bytes: number } | undefined;
   #text = "";
@@ -59,12 +61,14 @@ export class PartWriter {
     folder: string,
     options: PartWriterOptions,
     { parts, counts }: { parts: readonly Part[]; counts: Counts },
+    unlock: () => Promise<void>,
   ) {
     this.#folder = folder;
     this.#options = options;
     this.#partBytes = options.partBytes ?? PART_BYTES;
     this.#parts = [...parts];
     this.#counts = { ...counts };
+    this.#unlock = unlock;
   }
 
   /**
@@ -77,14 +81,28 @@ export class PartWriter {
     options: PartWriterOptions,
   ): Promise<{ writer: PartWriter; place: unknown }> {
     await mkdir(folder, { recursive: true, mode: 0o700 });
+    const unlock = await lockFolder(folder);
+    try {
+      return await PartWriter.#begin(folder, options, unlock);
+    } catch (error) {
+      await unlock();
+      throw error;
+    }
+  }
+
+  static async #begin(
+    folder: string,
+    options: PartWriterOptions,
+    unlock: () => Promise<void>,
+  ): Promise<{ writer: PartWriter; place: unknown }> {
     const names = await readdir(folder);
     if (names.includes(MANIFEST))
       throw new TransferError(`${folder} holds a finished export: give another folder, or remove it`);
     if (!names.includes(PROGRESS)) {
-      const foreign = names.find((name) => name !== UNFINISHED && !name.endsWith(".tmp"));
+      const foreign = names.find((name) => name !== UNFINISHED && name !== LOCK && !name.endsWith(".tmp"));
       if (foreign !== undefined)
         throw new TransferError(`${folder} is not empty, ${foreign} is in it: give a folder of its own`);
-      const writer = new PartWriter(folder, options, { parts: [], counts: NOTHING_COUNTED });
+      const writer = new PartWriter(folder, options, { parts: [], counts: NOTHING_COUNTED }, unlock);
       await writer.#saveProgress(null);
       return { writer, place: undefined };
     }
@@ -101,7 +119,7 @@ export class PartWriter {
     for (const name of known)
       if (!names.includes(name))
         throw new TransferError(`${join(folder, name)} is missing: begin in another folder`);
-    return { writer: new PartWriter(folder, options, progress), place: progress.place ?? undefined };
+    return { writer: new PartWriter(folder, options, progress, unlock), place: progress.place ?? undefined };
   }
 
   get counts(): Counts {
@@ -176,6 +194,7 @@ export class PartWriter {
     await writeDurably(join(this.#folder, MANIFEST), `${JSON.stringify(manifest, undefined, 2)}\n`);
     await rm(join(this.#folder, PROGRESS), { force: true });
     await rm(join(this.#folder, UNFINISHED), { force: true });
+    await this.#unlock();
     return sha256;
   }
 
@@ -183,6 +202,7 @@ export class PartWriter {
   async close(): Promise<void> {
     await this.#open?.handle.close();
     this.#open = undefined;
+    await this.#unlock();
   }
 
   async #saveProgress(place: unknown): Promise<void> {

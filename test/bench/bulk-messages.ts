@@ -23,10 +23,11 @@ export async function fillRooms(
   authorId: number,
 ): Promise<void> {
   await withBulkLoad(world, async ({ load, run }) => {
+    const ids = rooms.map(({ id }) => id);
     const roomsAtOnce = Math.max(1, Math.floor(CHUNK / (each - have)));
     for (let at = 0; at < rooms.length; at += roomsAtOnce)
-      await load(MESSAGE_ROWS, lines(rooms.slice(at, at + roomsAtOnce), have, each, authorId));
-    await run("UPDATE room SET last_number = ? WHERE id IN (?)", [each, rooms.map(({ id }) => id)]);
+      await load(MESSAGE_ROWS, linesOfRooms(ids.slice(at, at + roomsAtOnce), have, each, authorId));
+    await run("UPDATE room SET last_number = ? WHERE id IN (?)", [each, ids]);
   });
 }
 
@@ -41,9 +42,17 @@ export interface BulkLoad {
 }
 
 /** The server must have been started with local-infile=1. */
-export async function withBulkLoad(world: World, work: (bulk: BulkLoad) => Promise<void>): Promise<void> {
+export function withBulkLoad(world: World, work: (bulk: BulkLoad) => Promise<void>): Promise<void> {
+  return withBulkLoadOf(world.stack.mysqlUrl, work);
+}
+
+/** As `withBulkLoad`, of any database. */
+export async function withBulkLoadOf(
+  mysqlUrl: string,
+  work: (bulk: BulkLoad) => Promise<void>,
+): Promise<void> {
   const connection = await createConnection({
-    uri: world.stack.mysqlUrl,
+    uri: mysqlUrl,
     connectTimeout: 10_000,
     flags: ["+LOCAL_FILES"],
   });
@@ -67,13 +76,13 @@ export async function withBulkLoad(world: World, work: (bulk: BulkLoad) => Promi
 }
 
 /** Tab-separated rows, one string a room. */
-function* lines(
-  rooms: readonly WorldRoom[],
+export function* linesOfRooms(
+  rooms: readonly number[],
   have: number,
   each: number,
   authorId: number,
 ): Generator<string> {
-  for (const { id } of rooms) {
+  for (const id of rooms) {
     const random = seededRandom(id);
     let text = "";
     for (let number = have + 1; number <= each; number++) {

@@ -420,6 +420,13 @@ test("an export goes into a folder of its own, and carries on only as it was ask
     stop,
   );
   await assert.rejects(into(interrupted, { level: "rooms" }), refused(/asked for with other options/));
+  const lock = join(interrupted, "writer.lock");
+  writeFileSync(
+    lock,
+    `${process.ppid} ${readFileSync(`/proc/${process.ppid}/stat`, "utf8").split(") ")[1]?.split(" ")[19]}`,
+  );
+  await assert.rejects(into(interrupted), refused(/another process \(\d+\) writes into it/));
+  writeFileSync(lock, `${process.ppid} 1`); // that process is gone, its number is somebody else's
   assert.equal((await into(interrupted)).carriedOn, true);
   assert.deepEqual(filesOf(interrupted), filesOf(to));
 });

@@ -1,6 +1,6 @@
 import { readdir, stat } from "node:fs/promises";
 import { basename, join } from "node:path";
-import type { Counted, PartKind, PeopleLine, StoredLine } from "../format.ts";
+import { type Counted, MAX_TEXT, type PartKind, type PeopleLine, type StoredLine } from "../format.ts";
 import { historyHash, NO_HISTORY } from "../history-hash.ts";
 import { PartWriter } from "../part-writer.ts";
 import { TransferError } from "../transfer-error.ts";
@@ -124,11 +124,14 @@ async function addMessage(
   }
   const number = Number(big);
   const rtf = textOf(row, "rtf", true);
+  const isLong = text.length > MAX_TEXT || (rtf?.length ?? 0) > MAX_TEXT;
+  if (isLong)
+    note(`${row.where}: the message has more than ${MAX_TEXT} characters: it is cut there, without its RTF`);
   const waiting: Waiting = {
     atMs,
     alert: flagOf(row, "isAlert") ?? false,
-    text,
-    rtf: rtf === "" || rtf === "NULL" ? null : rtf,
+    text: text.slice(0, MAX_TEXT),
+    rtf: isLong || rtf === "" || rtf === "NULL" ? null : rtf,
     user: neededNumber(row, "userId"),
     where: row.where,
   };
