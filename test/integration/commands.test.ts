@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { userInfo } from "node:os";
-import { after, afterEach, before, test } from "node:test";
+import { after, afterEach, before, describe, test } from "node:test";
 import { COMMANDS } from "../../plugin/commands.ts";
 import { type CliAnswer, parlance } from "../support/cli.ts";
 import { LAB_TIMEOUT_MS, type Lab, openLab } from "../support/lab.ts";
@@ -10,7 +10,6 @@ let lab: Lab;
 before(async () => {
   lab = await openLab({ users: ["alice", "bob"] });
 });
-afterEach(() => lab?.clearAway());
 after(() => lab?.close());
 
 const ALICE = "sip:alice@example.com";
@@ -44,275 +43,311 @@ async function refused(sentence: RegExp, ...words: string[]): Promise<void> {
 
 type Row = Record<string, string | number>;
 
-test("an administrator makes categories, rooms and add-ins, changes them, looks at them and deletes them", async () => {
-  assert.equal(await done("category", "create", "Operations", "--allow", "example.com"), "");
-  assert.equal(
-    await done("category", "change", "Operations", "--creators", ALICE, "--invitations", "on"),
-    "",
-  );
-  const { category, scope } = await json<Record<string, Row[]>>("category", "show", "Operations");
-  assert.equal(category?.[0]?.invitations, "on");
-  assert.deepEqual(scope, [
-    { scope: "allowed", who: "example.com" },
-    { scope: "creator", who: ALICE },
-  ]);
-  assert.match(await done("category", "list"), /^CATEGORY +DESCRIPTION +HISTORY +INVITATIONS +FILE UPLOAD\n/);
+// Most of what a command takes is its process's start: two processors start two at once.
+describe("the command", { concurrency: 3 }, () => {
+  test("an administrator makes categories, rooms and add-ins, changes them, looks at them and deletes them", async () => {
+    assert.equal(await done("category", "create", "Operations", "--allow", "example.com"), "");
+    assert.equal(
+      await done("category", "change", "Operations", "--creators", ALICE, "--invitations", "on"),
+      "",
+    );
+    const { category, scope } = await json<Record<string, Row[]>>("category", "show", "Operations");
+    assert.equal(category?.[0]?.invitations, "on");
+    assert.deepEqual(scope, [
+      { scope: "allowed", who: "example.com" },
+      { scope: "creator", who: ALICE },
+    ]);
+    assert.match(
+      await done("category", "list"),
+      /^CATEGORY +DESCRIPTION +HISTORY +INVITATIONS +FILE UPLOAD\n/,
+    );
 
-  await done("addin", "create", "Tickets", "--url", "https://tickets.example.com/room");
-  const made = await done("room", "create", "Night Shift", "--category", "Operations", "--add-in", "Tickets");
-  assert.match(made, /^ROOM +URI\nNight Shift +ma-chan:\/\/example\.com\/[0-9a-f-]{36}\n$/);
-  await done("room", "create", "Hidden", "--category", "Operations", "--privacy", "secret", "--disabled");
-  await done("addin", "change", "Tickets", "--url", "https://tickets.example.com/v2");
-  assert.deepEqual(await json("addin", "list"), [
-    { "add-in": "Tickets", url: "https://tickets.example.com/v2", rooms: 1 },
-  ]);
+    await done("addin", "create", "Tickets", "--url", "https://tickets.example.com/room");
+    const made = await done(
+      "room",
+      "create",
+      "Night Shift",
+      "--category",
+      "Operations",
+      "--add-in",
+      "Tickets",
+    );
+    assert.match(made, /^ROOM +URI\nNight Shift +ma-chan:\/\/example\.com\/[0-9a-f-]{36}\n$/);
+    await done("room", "create", "Hidden", "--category", "Operations", "--privacy", "secret", "--disabled");
+    await done("addin", "change", "Tickets", "--url", "https://tickets.example.com/v2");
+    assert.deepEqual(await json("addin", "list"), [
+      { "add-in": "Tickets", url: "https://tickets.example.com/v2", rooms: 1 },
+    ]);
 
-  const addIn = await json<Record<string, Row[]>>("addin", "show", "tickets");
-  assert.deepEqual(addIn["add-in"], [{ "add-in": "Tickets", url: "https://tickets.example.com/v2" }]);
-  assert.deepEqual(
-    addIn.rooms?.map(({ room }) => room),
-    ["Night Shift"],
-  );
+    const addIn = await json<Record<string, Row[]>>("addin", "show", "tickets");
+    assert.deepEqual(addIn["add-in"], [{ "add-in": "Tickets", url: "https://tickets.example.com/v2" }]);
+    assert.deepEqual(
+      addIn.rooms?.map(({ room }) => room),
+      ["Night Shift"],
+    );
 
-  await done(
-    "room",
-    "change",
-    "Night Shift",
-    "--name",
-    "Late Shift",
-    "--type",
-    "auditorium",
-    "--description",
-    "Late",
-  );
-  await done("member", "add", "Late Shift", ALICE);
-  await done("member", "add", "Late Shift", BOB, "--role", "member");
-  await done("presenter", "add", "Late Shift", ALICE);
-  await done("manager", "add", "Late Shift", BOB);
-  const shown = await json<Row[]>("room", "show", "Late Shift");
-  assert.deepEqual(
-    shown.map(({ room, type, description, role, who }) => [room, type, description, role, who]),
-    [
-      ["Late Shift", "auditorium", "Late", "member", ALICE],
-      ["Late Shift", "auditorium", "Late", "member", BOB],
-      ["Late Shift", "auditorium", "Late", "manager", BOB],
-      ["Late Shift", "auditorium", "Late", "presenter", ALICE],
-    ],
-  );
-  const me = `administrator:${userInfo().username}`;
-  assert.ok(
-    shown.every(({ created }) => /^\d{4}-.*Z by /.test(String(created)) && String(created).endsWith(me)),
-  );
-  assert.ok(String(shown[0]?.changed) > String(shown[0]?.created));
-  assert.deepEqual(await json("presenter", "list", "Late Shift"), [{ room: "Late Shift", presenter: ALICE }]);
-  assert.deepEqual(await json("manager", "list", "Late Shift"), [{ room: "Late Shift", manager: BOB }]);
-  await done("manager", "remove", "Late Shift", BOB);
-  await done("presenter", "remove", "Late Shift", ALICE);
-  await done("member", "remove", "Late Shift", BOB);
-  assert.deepEqual(await json("member", "list", "Late Shift"), [{ room: "Late Shift", member: ALICE }]);
-  await done("room", "change", "Late Shift", "--members", `${BOB},${ALICE}`, "--managers", "");
-  assert.deepEqual(
-    (await json<Row[]>("room", "show", "Late Shift")).map(({ role, who }) => [role, who]),
-    [
-      ["member", ALICE],
-      ["member", BOB],
-    ],
-  );
-  await done("room", "change", "Late Shift", "--members", ALICE);
-  assert.deepEqual(await json("member", "eligible", "Late Shift", "--text", "bo"), [
-    { address: BOB, kind: "user", name: "Bob" },
-  ]);
+    await done(
+      "room",
+      "change",
+      "Night Shift",
+      "--name",
+      "Late Shift",
+      "--type",
+      "auditorium",
+      "--description",
+      "Late",
+    );
+    await done("member", "add", "Late Shift", ALICE);
+    await done("member", "add", "Late Shift", BOB, "--role", "member");
+    await done("presenter", "add", "Late Shift", ALICE);
+    await done("manager", "add", "Late Shift", BOB);
+    const shown = await json<Row[]>("room", "show", "Late Shift");
+    assert.deepEqual(
+      shown.map(({ room, type, description, role, who }) => [room, type, description, role, who]),
+      [
+        ["Late Shift", "auditorium", "Late", "member", ALICE],
+        ["Late Shift", "auditorium", "Late", "member", BOB],
+        ["Late Shift", "auditorium", "Late", "manager", BOB],
+        ["Late Shift", "auditorium", "Late", "presenter", ALICE],
+      ],
+    );
+    const me = `administrator:${userInfo().username}`;
+    assert.ok(
+      shown.every(({ created }) => /^\d{4}-.*Z by /.test(String(created)) && String(created).endsWith(me)),
+    );
+    assert.ok(String(shown[0]?.changed) > String(shown[0]?.created));
+    assert.deepEqual(await json("presenter", "list", "Late Shift"), [
+      { room: "Late Shift", presenter: ALICE },
+    ]);
+    assert.deepEqual(await json("manager", "list", "Late Shift"), [{ room: "Late Shift", manager: BOB }]);
+    await done("manager", "remove", "Late Shift", BOB);
+    await done("presenter", "remove", "Late Shift", ALICE);
+    await done("member", "remove", "Late Shift", BOB);
+    assert.deepEqual(await json("member", "list", "Late Shift"), [{ room: "Late Shift", member: ALICE }]);
+    await done("room", "change", "Late Shift", "--members", `${BOB},${ALICE}`, "--managers", "");
+    assert.deepEqual(
+      (await json<Row[]>("room", "show", "Late Shift")).map(({ role, who }) => [role, who]),
+      [
+        ["member", ALICE],
+        ["member", BOB],
+      ],
+    );
+    await done("room", "change", "Late Shift", "--members", ALICE);
+    assert.deepEqual(await json("member", "eligible", "Late Shift", "--text", "bo"), [
+      { address: BOB, kind: "user", name: "Bob" },
+    ]);
 
-  const names = async (...filter: string[]) =>
-    (await json<Row[]>("room", "list", "--category", "Operations", ...filter)).map(({ room }) => room);
-  assert.deepEqual(await names(), ["Hidden", "Late Shift"]);
-  assert.deepEqual(await names("--privacy", "secret"), ["Hidden"]);
-  assert.deepEqual(await names("--member", ALICE), ["Late Shift"]);
-  assert.deepEqual(await names("--disabled"), ["Hidden"]);
-  assert.deepEqual(await names("--enabled", "--text", "late", "--add-in", "Tickets"), ["Late Shift"]);
-  assert.deepEqual(await names("--manager", BOB), []);
-  assert.deepEqual(await names("--limit", "1"), ["Hidden"]);
-  await done("room", "enable", "Hidden");
-  await done("room", "disable", "Late Shift");
-  assert.deepEqual(await names("--disabled"), ["Late Shift"]);
+    const names = async (...filter: string[]) =>
+      (await json<Row[]>("room", "list", "--category", "Operations", ...filter)).map(({ room }) => room);
+    assert.deepEqual(await names(), ["Hidden", "Late Shift"]);
+    assert.deepEqual(await names("--privacy", "secret"), ["Hidden"]);
+    assert.deepEqual(await names("--member", ALICE), ["Late Shift"]);
+    assert.deepEqual(await names("--disabled"), ["Hidden"]);
+    assert.deepEqual(await names("--enabled", "--text", "late", "--add-in", "Tickets"), ["Late Shift"]);
+    assert.deepEqual(await names("--manager", BOB), []);
+    assert.deepEqual(await names("--limit", "1"), ["Hidden"]);
+    await done("room", "enable", "Hidden");
+    await done("room", "disable", "Late Shift");
+    assert.deepEqual(await names("--disabled"), ["Late Shift"]);
 
-  await refused(/still has rooms/, "category", "delete", "Operations");
-  await refused(/still stands in rooms/, "addin", "delete", "Tickets", "--dry-run");
-  const [rehearsed] = await json<Row[]>("room", "delete", "Late Shift", "--dry-run");
-  assert.equal(rehearsed?.done, "would be deleted");
-  assert.deepEqual(await names(), ["Hidden", "Late Shift"]);
-  for (const room of ["Hidden", "Late Shift"]) await done("room", "delete", room);
-  assert.deepEqual(await names(), []);
-  assert.match(await done("addin", "delete", "Tickets"), /deleted\n$/);
-  assert.match(await done("category", "delete", "Operations", "--dry-run"), /would be deleted\n$/);
-  await done("category", "delete", "Operations");
-  await refused(/no category "Operations"/, "category", "show", "Operations");
-});
-
-test("an administrator looks after users and policies; who is removed is out of every list and may do nothing", async () => {
-  await done("user", "add", "sip:dave@example.com", "--name", "Dave", "--chat", "on");
-  await done("user", "change", "sip:dave@example.com", "--email", "dave@example.com", "--create-rooms", "on");
-  await refused(
-    /no user sip:nobody@example\.com/,
-    "user",
-    "change",
-    "sip:nobody@example.com",
-    "--chat",
-    "on",
-  );
-  const uri = await lab.addRoom({ name: "Dave's", members: ["dave", "alice"], managers: ["dave"] });
-  const show = () => json<Record<string, Row[]>>("user", "show", "sip:dave@example.com");
-  assert.deepEqual(await show(), {
-    user: [
-      {
-        address: "sip:dave@example.com",
-        kind: "user",
-        name: "Dave",
-        email: "dave@example.com",
-        chat: "on",
-        "create rooms": "on",
-        administrator: "off",
-      },
-    ],
-    groups: [],
-    rooms: [
-      { room: "Dave's", role: "member" },
-      { room: "Dave's", role: "manager" },
-    ],
-    categories: [],
-  });
-  const before = (await lab.administered("Dave's")).length;
-  const planned = await json<Row[]>("user", "remove", "sip:dave@example.com", "--dry-run");
-  assert.deepEqual(
-    planned.map(({ list, as, done: what }) => [list, as, what]),
-    [
-      ["chat policy", "off", "would be taken away"],
-      ["Dave's", "member", "would be taken away"],
-      ["Dave's", "manager", "would be taken away"],
-    ],
-  );
-  assert.equal((await show()).rooms?.length, 2);
-  assert.equal((await lab.administered("Dave's")).length, before, "a rehearsal is not recorded");
-  await done("user", "remove", "sip:dave@example.com");
-  const gone = await show();
-  assert.deepEqual([gone.rooms, gone.user?.[0]?.chat], [[], "off"]);
-  assert.deepEqual((await lab.administered(uri)).at(-1)?.detail.before, {
-    manager: ["sip:dave@example.com"],
-    member: ["sip:dave@example.com"],
+    await refused(/still has rooms/, "category", "delete", "Operations");
+    await refused(/still stands in rooms/, "addin", "delete", "Tickets", "--dry-run");
+    const [rehearsed] = await json<Row[]>("room", "delete", "Late Shift", "--dry-run");
+    assert.equal(rehearsed?.done, "would be deleted");
+    assert.deepEqual(await names(), ["Hidden", "Late Shift"]);
+    for (const room of ["Hidden", "Late Shift"]) await done("room", "delete", room);
+    assert.deepEqual(await names(), []);
+    assert.match(await done("addin", "delete", "Tickets"), /deleted\n$/);
+    assert.match(await done("category", "delete", "Operations", "--dry-run"), /would be deleted\n$/);
+    await done("category", "delete", "Operations");
+    await refused(/no category "Operations"/, "category", "show", "Operations");
   });
 
-  await done("policy", "set", "create-rooms", "off");
-  await done("policy", "grant", ALICE, "create-rooms", "on");
-  await done("policy", "grant", BOB, "chat", "global");
-  await done("policy", "grant", BOB, "administrator", "on");
-  assert.deepEqual(await json("policy", "show"), [
-    { policy: "chat", global: "off" },
-    { policy: "create-rooms", global: "off" },
-  ]);
-  assert.deepEqual(await json("policy", "show", BOB), [
-    { policy: "chat", own: "as global", "in effect": "off" },
-    { policy: "create-rooms", own: "as global", "in effect": "off" },
-    { policy: "administrator", own: "on", "in effect": "on" },
-  ]);
-  await done("policy", "set", "on");
-  await done("policy", "set", "create-rooms", "on");
-  assert.deepEqual((await json<Row[]>("policy", "show", BOB))[0]?.["in effect"], "on");
-  const users = await json<Row[]>("user", "list", "--kind", "user");
-  assert.ok(users.some(({ address, chat }) => address === BOB && chat === "as global"));
-});
+  test("an administrator looks after users and policies; who is removed is out of every list and may do nothing", async () => {
+    await done("user", "add", "sip:dave@example.com", "--name", "Dave", "--chat", "on");
+    await done(
+      "user",
+      "change",
+      "sip:dave@example.com",
+      "--email",
+      "dave@example.com",
+      "--create-rooms",
+      "on",
+    );
+    await refused(
+      /no user sip:nobody@example\.com/,
+      "user",
+      "change",
+      "sip:nobody@example.com",
+      "--chat",
+      "on",
+    );
+    const uri = await lab.addRoom({ name: "Dave's", members: ["dave", "alice"], managers: ["dave"] });
+    const show = () => json<Record<string, Row[]>>("user", "show", "sip:dave@example.com");
+    assert.deepEqual(await show(), {
+      user: [
+        {
+          address: "sip:dave@example.com",
+          kind: "user",
+          name: "Dave",
+          email: "dave@example.com",
+          chat: "on",
+          "create rooms": "on",
+          administrator: "off",
+        },
+      ],
+      groups: [],
+      rooms: [
+        { room: "Dave's", role: "member" },
+        { room: "Dave's", role: "manager" },
+      ],
+      categories: [],
+    });
+    const before = (await lab.administered("Dave's")).length;
+    const planned = await json<Row[]>("user", "remove", "sip:dave@example.com", "--dry-run");
+    assert.deepEqual(
+      planned.map(({ list, as, done: what }) => [list, as, what]),
+      [
+        ["chat policy", "off", "would be taken away"],
+        ["Dave's", "member", "would be taken away"],
+        ["Dave's", "manager", "would be taken away"],
+      ],
+    );
+    assert.equal((await show()).rooms?.length, 2);
+    assert.equal((await lab.administered("Dave's")).length, before, "a rehearsal is not recorded");
+    await done("user", "remove", "sip:dave@example.com");
+    const gone = await show();
+    assert.deepEqual([gone.rooms, gone.user?.[0]?.chat], [[], "off"]);
+    assert.deepEqual((await lab.administered(uri)).at(-1)?.detail.before, {
+      manager: ["sip:dave@example.com"],
+      member: ["sip:dave@example.com"],
+    });
 
-test("the report counts posts by room, user and day, and names the rooms without life", async () => {
-  const uri = await lab.addRoom({ name: "Busy", privacy: "open", members: ["alice"] });
-  await lab.addRoom({ name: "Silent", privacy: "open" });
-  const alice = await lab.signedIn("alice");
-  await alice.join(uri);
-  for (const text of ["one", "two", "three"]) assert.equal(await alice.post(uri, text), 200);
-  const report = await json<Record<string, Row[]>>("room", "report", "--top", "1");
-  assert.deepEqual(report["busiest rooms"], [{ room: "Busy", uri, messages: 3 }]);
-  assert.deepEqual(report["busiest users"], [{ user: ALICE, name: "Alice", messages: 3 }]);
-  assert.ok(
-    report["inactive rooms"]?.some(({ room, "last message": last }) => room === "Silent" && last === "never"),
-  );
-  assert.ok(!report["inactive rooms"]?.some(({ room }) => room === "Busy"));
-  assert.deepEqual(report.trend, [{ day: new Date().toISOString().slice(0, 10), messages: 3 }]);
-  const present = await json<Row[]>("room", "list", "--participant", ALICE);
-  assert.deepEqual(
-    present.map(({ room }) => room),
-    ["Busy"],
-  );
-  assert.deepEqual(await json("room", "list", "--participant", BOB), []);
-  assert.deepEqual(
-    (await json<Row[]>("room", "list", "--content-exceeds", "0")).map(({ room, MB }) => [room, MB]),
-    [["Busy", 11 / 1_000_000]], // one, two, three
-  );
-  assert.deepEqual(await json("room", "list", "--content-exceeds", "1"), []);
-  assert.match(await done("room", "report", "--by", "week", "--to", "1d"), /trend:\nnothing to show\n$/);
-  await refused(/--from: "yesterday" is no day such as/, "room", "report", "--from", "yesterday");
-});
+    await done("policy", "set", "create-rooms", "off");
+    await done("policy", "grant", ALICE, "create-rooms", "on");
+    await done("policy", "grant", BOB, "chat", "global");
+    await done("policy", "grant", BOB, "administrator", "on");
+    assert.deepEqual(await json("policy", "show"), [
+      { policy: "chat", global: "off" },
+      { policy: "create-rooms", global: "off" },
+    ]);
+    assert.deepEqual(await json("policy", "show", BOB), [
+      { policy: "chat", own: "as global", "in effect": "off" },
+      { policy: "create-rooms", own: "as global", "in effect": "off" },
+      { policy: "administrator", own: "on", "in effect": "on" },
+    ]);
+    await done("policy", "set", "on");
+    await done("policy", "set", "create-rooms", "on");
+    assert.deepEqual((await json<Row[]>("policy", "show", BOB))[0]?.["in effect"], "on");
+    const users = await json<Row[]>("user", "list", "--kind", "user");
+    assert.ok(users.some(({ address, chat }) => address === BOB && chat === "as global"));
+  });
 
-test("the spellings of old still work, and a changed room tells who is in it", async () => {
-  await done("category", "add", "Old", "--allow", "example.com");
-  await done("room", "add", "Old Room", "--category", "Old");
-  await done("member", "add", "Old Room", ALICE, "--role", "member");
-  const [room] = await json<Row[]>("room", "list", "--text", "Old Room");
-  const alice = await lab.signedIn("alice");
-  assert.equal((await alice.join(String(room?.uri))).code, 200);
-  await done("room", "set", "Old Room", "--description", "told at once");
-  await alice.waitForNotice(({ kind }) => kind === "chanmodify", LAB_TIMEOUT_MS);
-  const [node] = await json<Row[]>("status");
-  assert.match(String(node?.node), /^n1-/);
-  assert.equal(node?.dialogs, 1);
-});
+  describe("beside clients", { concurrency: 1 }, () => {
+    afterEach(() => lab?.clearAway());
 
-test("who spells it wrong is told the way out, on stderr, with exit code 64", async () => {
-  await refused(/there is no command "rom"; "parlance --help" lists them/, "rom", "list");
-  await refused(/"room" needs a second word: room create, room change/, "room");
-  await refused(/there is no command "room destroy"; there are room create/, "room", "destroy", "X");
-  await refused(/--category is missing.*see parlance category list/, "room", "create", "Nowhere");
-  await refused(/expected NAME; usage: parlance room create NAME/, "room", "create");
-  await refused(
-    /--privacy is one of open, closed, secret, not "hidden"/,
-    "room",
-    "list",
-    "--privacy",
-    "hidden",
-  );
-  await refused(/Unknown option '--colour'; "parlance room list --help"/, "room", "list", "--colour", "red");
-  await refused(/nothing to change is given; "parlance room change --help"/, "room", "change", "X");
-  await refused(/There is no room "No Such"/, "room", "delete", "No Such");
-  await refused(
-    /no user, group or domain sip:who@example\.com/,
-    "room",
-    "list",
-    "--member",
-    "sip:who@example.com",
-  );
-  const missing = await parlance("/nonexistent/parlance.yaml", "room", "list");
-  assert.deepEqual([missing.code, missing.out], [78, ""]);
-  assert.match(missing.err, /does not exist/);
-});
-
-test("every command's help says how it is used, with an example where it takes arguments", async () => {
-  const all = await done("--help");
-  for (const name of Object.keys(COMMANDS)) assert.ok(all.includes(`  ${name} `), name);
-  const help = await done("room", "add", "--help");
-  assert.match(help, /^parlance room create NAME --category NAME/);
-  assert.match(help, /e\.g\. parlance room create "Night Shift"/);
-  assert.match(help, /Also: parlance room add/);
-  for (const [name, { usage, details = [] }] of Object.entries(COMMANDS)) {
-    assert.ok(usage.startsWith(`parlance ${name}`), name);
-    if (/ [A-Z]/.test(usage.replace("--config FILE", "")))
+    test("the report counts posts by room, user and day, and names the rooms without life", async () => {
+      const uri = await lab.addRoom({ name: "Busy", privacy: "open", members: ["alice"] });
+      await lab.addRoom({ name: "Silent", privacy: "open" });
+      const alice = await lab.signedIn("alice");
+      await alice.join(uri);
+      for (const text of ["one", "two", "three"]) assert.equal(await alice.post(uri, text), 200);
+      const report = await json<Record<string, Row[]>>("room", "report", "--top", "1");
+      assert.deepEqual(report["busiest rooms"], [{ room: "Busy", uri, messages: 3 }]);
+      assert.deepEqual(report["busiest users"], [{ user: ALICE, name: "Alice", messages: 3 }]);
       assert.ok(
-        details.some((detail) => detail.includes(`parlance ${name} `)),
-        `${name} has no example`,
+        report["inactive rooms"]?.some(
+          ({ room, "last message": last }) => room === "Silent" && last === "never",
+        ),
       );
-  }
-});
+      assert.ok(!report["inactive rooms"]?.some(({ room }) => room === "Busy"));
+      assert.deepEqual(report.trend, [{ day: new Date().toISOString().slice(0, 10), messages: 3 }]);
+      const present = await json<Row[]>("room", "list", "--participant", ALICE);
+      assert.deepEqual(
+        present.map(({ room }) => room),
+        ["Busy"],
+      );
+      assert.deepEqual(await json("room", "list", "--participant", BOB), []);
+      assert.deepEqual(
+        (await json<Row[]>("room", "list", "--content-exceeds", "0")).map(({ room, MB }) => [room, MB]),
+        [["Busy", 11 / 1_000_000]], // one, two, three
+      );
+      assert.deepEqual(await json("room", "list", "--content-exceeds", "1"), []);
+      assert.match(await done("room", "report", "--by", "week", "--to", "1d"), /trend:\nnothing to show\n$/);
+      await refused(/--from: "yesterday" is no day such as/, "room", "report", "--from", "yesterday");
+    });
 
-test("what bash needs to complete commands is printed as bash reads it", async () => {
-  const script = await done("completion", "bash");
-  execFileSync("bash", ["-n"], { input: script });
-  assert.match(script, /\ncomplete -F _parlance parlance\n$/);
+    test("the spellings of old still work, and a changed room tells who is in it", async () => {
+      await done("category", "add", "Old", "--allow", "example.com");
+      await done("room", "add", "Old Room", "--category", "Old");
+      await done("member", "add", "Old Room", ALICE, "--role", "member");
+      const [room] = await json<Row[]>("room", "list", "--text", "Old Room");
+      const alice = await lab.signedIn("alice");
+      assert.equal((await alice.join(String(room?.uri))).code, 200);
+      await done("room", "set", "Old Room", "--description", "told at once");
+      await alice.waitForNotice(({ kind }) => kind === "chanmodify", LAB_TIMEOUT_MS);
+      const [node] = await json<Row[]>("status");
+      assert.match(String(node?.node), /^n1-/);
+      assert.equal(node?.dialogs, 1);
+    });
+  });
+
+  test("who spells it wrong is told the way out, on stderr, with exit code 64", async () => {
+    await refused(/there is no command "rom"; "parlance --help" lists them/, "rom", "list");
+    await refused(/"room" needs a second word: room create, room change/, "room");
+    await refused(/there is no command "room destroy"; there are room create/, "room", "destroy", "X");
+    await refused(/--category is missing.*see parlance category list/, "room", "create", "Nowhere");
+    await refused(/expected NAME; usage: parlance room create NAME/, "room", "create");
+    await refused(
+      /--privacy is one of open, closed, secret, not "hidden"/,
+      "room",
+      "list",
+      "--privacy",
+      "hidden",
+    );
+    await refused(
+      /Unknown option '--colour'; "parlance room list --help"/,
+      "room",
+      "list",
+      "--colour",
+      "red",
+    );
+    await refused(/nothing to change is given; "parlance room change --help"/, "room", "change", "X");
+    await refused(/There is no room "No Such"/, "room", "delete", "No Such");
+    await refused(
+      /no user, group or domain sip:who@example\.com/,
+      "room",
+      "list",
+      "--member",
+      "sip:who@example.com",
+    );
+    const missing = await parlance("/nonexistent/parlance.yaml", "room", "list");
+    assert.deepEqual([missing.code, missing.out], [78, ""]);
+    assert.match(missing.err, /does not exist/);
+  });
+
+  test("every command's help says how it is used, with an example where it takes arguments", async () => {
+    const all = await done("--help");
+    for (const name of Object.keys(COMMANDS)) assert.ok(all.includes(`  ${name} `), name);
+    const help = await done("room", "add", "--help");
+    assert.match(help, /^parlance room create NAME --category NAME/);
+    assert.match(help, /e\.g\. parlance room create "Night Shift"/);
+    assert.match(help, /Also: parlance room add/);
+    for (const [name, { usage, details = [] }] of Object.entries(COMMANDS)) {
+      assert.ok(usage.startsWith(`parlance ${name}`), name);
+      if (/ [A-Z]/.test(usage.replace("--config FILE", "")))
+        assert.ok(
+          details.some((detail) => detail.includes(`parlance ${name} `)),
+          `${name} has no example`,
+        );
+    }
+  });
+
+  test("what bash needs to complete commands is printed as bash reads it", async () => {
+    const script = await done("completion", "bash");
+    execFileSync("bash", ["-n"], { input: script });
+    assert.match(script, /\ncomplete -F _parlance parlance\n$/);
+  });
 });
 
 test("every administrative verb was run here as a process", () => {
