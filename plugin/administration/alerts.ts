@@ -3,7 +3,6 @@ import { MysqlAlertStore } from "../../src/store/mysql/alert-store.ts";
 import { EXIT, UsageError } from "../command-line.ts";
 import { type CliCommand, configOf, expectWords } from "../configured.ts";
 import { verb } from "../verb.ts";
-import { alertSinks } from "../wire-alerts.ts";
 
 const TEST_USAGE = "parlance alert test --config FILE";
 
@@ -48,6 +47,7 @@ export const alertCommands: Readonly<Record<string, CliCommand>> = {
     run: async (words, values) => {
       expectWords(words, [], TEST_USAGE);
       const config = configOf(values);
+      const { alertSinks } = await import("../wire-alerts.ts"); // brings a mailer along, which other commands need not load
       const sinks = alertSinks(config);
       if (sinks.length === 0)
         throw new UsageError("nobody is told of alerts: set alerts.webhook-url-file or alerts.smtp-url-file");
