@@ -137,11 +137,19 @@ async function endpointsOf(values: Values): Promise<Endpoints> {
   const transport = oneOf(values.transport, TRANSPORTS, "--transport") ?? "tcp";
   const { host, port } = proxyOf(values, sender, transport === "tls" ? 5061 : 5060);
   const shared = { host, port, transport, anyCertificate: values["any-certificate"] === true, timeoutMs };
-  const password = await passwordOf(sender, text(values["password-file"]), "PARLANCE_SENDER_PASSWORD");
+  const password = await passwordOf(sender, {
+    file: text(values["password-file"]),
+    option: "--password-file",
+    variable: "PARLANCE_SENDER_PASSWORD",
+  });
   const other =
     receiver === sender
       ? password
-      : await passwordOf(receiver, text(values["receiver-password-file"]), "PARLANCE_RECEIVER_PASSWORD");
+      : await passwordOf(receiver, {
+          file: text(values["receiver-password-file"]),
+          option: "--receiver-password-file",
+          variable: "PARLANCE_RECEIVER_PASSWORD",
+        });
   return {
     sender: new XccosEndpoint({ ...shared, address: sender, password }),
     receiver: new XccosEndpoint({ ...shared, address: receiver, password: other }),

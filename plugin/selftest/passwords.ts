@@ -8,13 +8,16 @@ import { readSecret } from "../config.ts";
  * of the host can read that.
  * @throws {UsageError | ConfigError}
  */
-export async function passwordOf(who: string, file: string | undefined, variable: string): Promise<string> {
+export async function passwordOf(
+  who: string,
+  { file, option, variable }: { file: string | undefined; option: string; variable: string },
+): Promise<string> {
   if (file !== undefined)
-    return readSecret(process.cwd(), file, "password file", /^[^\r\n]{1,512}$/, "a password, one line");
+    return readSecret(process.cwd(), file, option, /^[^\r\n]{1,512}$/, "a password, one line");
   const given = process.env[variable];
   if (given !== undefined && given !== "") return given;
   if (process.stdin.isTTY !== true)
-    throw new UsageError(`no password for ${who}: give a file with --password-file, or set ${variable}`);
+    throw new UsageError(`no password for ${who}: give a file with ${option}, or set ${variable}`);
   return ask(who);
 }
 

@@ -108,6 +108,12 @@ test("without a room given one is made for it, and nothing of it stays", async (
   assert.deepEqual(await lab.administration.findRooms({ words: "Self-test" }, 10), []);
 });
 
+test("a post goes over UDP too", async () => {
+  const answer = await selftest([...aliceToBob(), "--transport", "udp", "--room", lab.room("Probe")]);
+  assert.deepEqual([answer.code, answer.err], [0, ""]);
+  assert.match(answer.out, /^message arrives +\d+ ms {2}ok$/m);
+});
+
 test("what a killed self-test left behind goes with the next one", async () => {
   const name = "Self-test 2026-01-01T00:00:00Z 0a0b0c0d";
   await lab.administration.addCategory({ name, allowed: [ALICE] });
@@ -227,11 +233,17 @@ test("without a node the 503 of the proxy is told, and the room made for the tes
 });
 
 test("who forgets an address or a password is told so, with exit code 64", async () => {
+  const password = join(lab.stack.stateDir, "forgotten.password");
+  writeFileSync(password, "x\n", { mode: 0o600 });
   for (const [words, sentence] of [
     [[], /--sender is missing/],
     [["--sender", "alice"], /--sender is an address such as sip:/],
     [["--sender", ALICE, "--proxy", "host:port"], /--proxy is HOST or HOST:PORT/],
     [["--sender", ALICE], /no password for sip:alice@example\.com: give a file with --password-file/],
+    [
+      ["--sender", ALICE, "--receiver", BOB, "--password-file", password],
+      /no password for sip:bob@example\.com: give a file with --receiver-password-file/,
+    ],
   ] as const) {
     const answer = await parlance(lab.stack.configFiles.n1 ?? "", "selftest", ...words);
     assert.deepEqual([answer.code, answer.out], [64, ""]);
