@@ -40,6 +40,8 @@ function startAlerts(config: Config, { kind, database, probes, log, metrics }: A
       compliance: config.compliance.enabled,
       runIntervalMs: config.compliance["run-interval"],
       checkpointIntervalMs: config.compliance.archive["checkpoint-interval"],
+      heartbeatMs: config.compliance["heartbeat-interval"],
+      reconcileMs: config.compliance["reconcile-interval"],
       repeatMs: config.alerts["repeat-interval"],
     },
     sinks: alertSinks(config),
@@ -54,6 +56,8 @@ function startAlerts(config: Config, { kind, database, probes, log, metrics }: A
         parlance_outbox_oldest_seconds: (figures.oldestOutboxMs ?? 0) / 1_000,
         parlance_handover_oldest_seconds: (figures.oldestHandoverMs ?? 0) / 1_000,
         parlance_quarantined_events: figures.quarantined,
+        parlance_archive_differences: figures.differences.length,
+        parlance_reconciled_seconds: (figures.sinceReconciledMs ?? 0) / 1_000,
         parlance_workers: figures.workers,
       }
     );

@@ -119,6 +119,9 @@ const ARCHIVE_GAUGES = {
   parlance_outbox_oldest_seconds: "Age of the oldest recorded event that the archive has not taken over",
   parlance_handover_oldest_seconds: "Age of the oldest event that the adapter has not written",
   parlance_quarantined_events: "Events that could not be archived as they are",
+  parlance_archive_differences:
+    "Places where chat and archive do not say the same, or an event is missing; 20 at most",
+  parlance_reconciled_seconds: "Since chat and archive were last compared",
   parlance_workers: "Compliance workers that are running",
 } as const;
 type ArchiveGauge = keyof typeof ARCHIVE_GAUGES;

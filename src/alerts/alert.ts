@@ -57,6 +57,27 @@ export const ALERTS = {
     advice:
       "Start the worker, or see its log. The events are safe in the database and are archived afterwards.",
   },
+  "capture-silent": {
+    severity: "critical",
+    summary: "A node serves users and records nothing: what they say and read may be missing in the archive.",
+    advice: "Is compliance.enabled off in its configuration? See its log; restart it.",
+  },
+  "record-missing": {
+    severity: "critical",
+    summary: "Something was recorded, or said, and the archive does not have it.",
+    advice:
+      'See "parlance compliance reconcile" for the numbers. Restore the missing rows of the database from a backup, or explain them.',
+  },
+  "archive-differs": {
+    severity: "critical",
+    summary: "Chat and archive do not say the same: somebody changed one of them behind the other's back.",
+    advice: 'See "parlance compliance reconcile", and check the archive: "parlance compliance verify".',
+  },
+  "reconciliation-behind": {
+    severity: "warning",
+    summary: "Chat and archive have not been compared for three times the reconcile-interval.",
+    advice: "Is a compliance worker running? See its log.",
+  },
   "delivery-failing": {
     severity: "critical",
     summary: "The adapter cannot write the files of the archive.",
@@ -73,12 +94,6 @@ export const ALERTS = {
     summary: "Recorded events could not be archived as they are and were put aside.",
     advice:
       "See the reasons in the table compliance_quarantine; whoever changed the record, or the format, is to blame.",
-  },
-  "archive-gap": {
-    severity: "critical",
-    summary: "An event of the record is missing; those behind it in its stream wait to be sealed.",
-    advice:
-      'See "parlance compliance status". It comes by itself when a node or worker was only late; if not, "parlance compliance reconcile".',
   },
   "seal-behind": {
     severity: "critical",

@@ -14,11 +14,18 @@ export interface PoolSettings {
   readonly compliance: boolean;
   readonly runIntervalMs: number;
   readonly checkpointIntervalMs: number;
+  readonly heartbeatMs: number;
+  readonly reconcileMs: number;
 }
+
+/** Loss on one side, change on the other. */
+const MISSING = new Set(["missing", "unrecorded"]);
+/** A comparison takes its time. */
+const RECONCILE_GRACE_MS = 5 * 60_000;
 
 /** What the pool's figures say is the matter. */
 export function poolFindings(figures: PoolFigures, settings: PoolSettings): Finding[] {
-  const { compliance, runIntervalMs, checkpointIntervalMs } = settings;
+  const { compliance, runIntervalMs, checkpointIntervalMs, heartbeatMs, reconcileMs } = settings;
   const found: Finding[] = figures.dead.map(({ name, kind, silentMs }) => ({
     name: kind === "node" ? "node-dead" : "worker-dead",
     subject: name,
@@ -32,6 +39,26 @@ export function poolFindings(figures: PoolFigures, settings: PoolSettings): Find
       subject: "outbox",
       detail: `the oldest event has waited for ${seconds(oldestOutboxMs)} s; workers running: ${workers}`,
     });
+  for (const { incarnation, silentMs } of figures.silent)
+    if (silentMs > 3 * heartbeatMs)
+      found.push({
+        name: "capture-silent",
+        subject: incarnation,
+        detail: `the last sign of recording is ${seconds(silentMs)} s old`,
+      });
+  for (const { what, stream, first, last } of figures.differences)
+    found.push({
+      name: MISSING.has(what) ? "record-missing" : "archive-differs",
+      subject: stream,
+      detail: `${what}: ${first === last ? first : `${first} to ${last}`}`,
+    });
+  const { sinceReconciledMs } = figures;
+  if (sinceReconciledMs !== null && sinceReconciledMs > 3 * reconcileMs + RECONCILE_GRACE_MS)
+    found.push({
+      name: "reconciliation-behind",
+      subject: "archive",
+      detail: `the last comparison was ${seconds(sinceReconciledMs)} s ago`,
+    });
   for (const { adapter, attempts, reason } of failing)
     found.push({ name: "delivery-failing", subject: adapter, detail: `failed ${attempts} times: ${reason}` });
   if (oldestHandoverMs !== null && oldestHandoverMs > runIntervalMs + HANDOVER_GRACE_MS)
@@ -42,18 +69,25 @@ export function poolFindings(figures: PoolFigures, settings: PoolSettings): Find
     });
   if (quarantined > 0)
     found.push({ name: "event-quarantined", subject: "archive", detail: `${quarantined} events put aside` });
-  return [...found, ...archiveFindings(figures.archive, checkpointIntervalMs)];
+  return [
+    ...found,
+    ...archiveFindings(
+      figures.archive,
+      checkpointIntervalMs,
+      found.some(({ name }) => name === "record-missing"),
+    ),
+  ];
 }
 
-function archiveFindings(archive: ArchiveFigures, checkpointIntervalMs: number): Finding[] {
-  const { gaps, oldestIntakeMs, unsignedMs, verdict } = archive;
-  const found: Finding[] = gaps.map(({ stream, missing, waitedMs }) => ({
-    name: "archive-gap",
-    subject: stream,
-    detail: `number ${missing} is missing; the next one has waited for ${seconds(waitedMs)} s`,
-  }));
-  // What waits behind a gap says nothing of the sealer.
-  if (gaps.length === 0 && oldestIntakeMs !== null && oldestIntakeMs > INTAKE_MS)
+function archiveFindings(
+  archive: ArchiveFigures,
+  checkpointIntervalMs: number,
+  isMissing: boolean,
+): Finding[] {
+  const { oldestIntakeMs, unsignedMs, verdict } = archive;
+  const found: Finding[] = [];
+  // What waits for a missing event says nothing of the sealer.
+  if (!isMissing && oldestIntakeMs !== null && oldestIntakeMs > INTAKE_MS)
     found.push({
       name: "seal-behind",
       subject: "archive",

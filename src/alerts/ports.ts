@@ -44,6 +44,17 @@ export interface PoolFigures {
   readonly oldestHandoverMs: number | null;
   readonly quarantined: number;
   readonly archive: ArchiveFigures;
+  /** Nodes with a lease that have not recorded that they live. */
+  readonly silent: readonly { readonly incarnation: string; readonly silentMs: number }[];
+  /** Where chat and archive did not say the same when they were last compared, and where the archive waits for an event. */
+  readonly differences: readonly {
+    readonly what: string;
+    readonly stream: string;
+    readonly first: number;
+    readonly last: number;
+  }[];
+  /** Since chat and archive were compared; null when they never were, or nothing was ever sealed. */
+  readonly sinceReconciledMs: number | null;
   /** Runs of adapters that have failed at least once. */
   readonly failing: readonly {
     readonly adapter: string;
@@ -56,8 +67,6 @@ export interface PoolFigures {
 export interface ArchiveFigures {
   /** How long the oldest event has waited to be sealed. */
   readonly oldestIntakeMs: number | null;
-  /** Streams that wait for a number. */
-  readonly gaps: readonly { readonly stream: string; readonly missing: number; readonly waitedMs: number }[];
   /** Age of the oldest sealed event that no checkpoint covers. */
   readonly unsignedMs: number | null;
   /** What the last check found; null without one. */

@@ -240,7 +240,7 @@ test("what is wrong with the sealed archive is told: a key that others can read,
     "firing",
     ["archive-tampered", "archive"],
     ["checkpoint-unsigned", "archive"],
-    ["archive-gap", "room:999"],
+    ["record-missing", "room:999"],
   );
   const [unsigned] = told.filter(({ labels }) => labels.alertname === "checkpoint-unsigned");
   assert.match(unsigned?.annotations.description ?? "", /others can read/);
@@ -253,7 +253,7 @@ test("what is wrong with the sealed archive is told: a key that others can read,
     "resolved",
     ["archive-tampered", "archive"],
     ["checkpoint-unsigned", "archive"],
-    ["archive-gap", "room:999"],
+    ["record-missing", "room:999"],
   );
 });
 

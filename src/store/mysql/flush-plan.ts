@@ -121,5 +121,6 @@ function planAlive(
   context: FlushContext,
 ): void {
   writes.settle.push(() => resolve(undefined));
+  writes.alive = true;
   recordNode(writes, { kind: "NODE_HEARTBEAT", dialogs, databaseMs }, context);
 }

@@ -1,5 +1,6 @@
 import type { DialogRecord } from "../../ports.ts";
 import type { FlushContext, FlushState, FlushWrites, RoomState } from "./flush-state.ts";
+import { dbNowMs } from "./handover-rows.ts";
 import { bytes, endpointKey, idLists, insertRows, int, MAX_STATEMENT_CHARS, text } from "./sql-values.ts";
 
 /** Post keys and remembered rooms outlive their dialog by this. */
@@ -28,7 +29,7 @@ export function statementsOf(state: FlushState, context: FlushContext): string[]
   ];
   if (writes.readEvents > 0)
     statements.push(
-      `UPDATE incarnation SET read_events = ${int(context.readEvents + writes.readEvents)} WHERE incarnation = ${text(context.incarnation)}`,
+      `UPDATE incarnation SET read_events = ${int(context.readEvents + writes.readEvents)}${writes.alive ? `, heartbeat_ms = ${dbNowMs}` : ""} WHERE incarnation = ${text(context.incarnation)}`,
     );
   return statements;
 }

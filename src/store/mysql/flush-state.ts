@@ -77,6 +77,8 @@ export interface FlushWrites {
   /** Rooms of an endpoint to be remembered, in place of those remembered before. */
   readonly remembered: Map<string, { userId: number; endpoint: string; rooms: readonly number[] }>;
   readEvents: number;
+  /** The node says that it lives. */
+  alive: boolean;
   /** Run in order once the transaction is committed. */
   readonly settle: (() => void)[];
   readonly deferred: Entry[];
@@ -102,6 +104,7 @@ export function newFlushState(): FlushState {
       endedDialogs: new Set(),
       remembered: new Map(),
       readEvents: 0,
+      alive: false,
       settle: [],
       deferred: [],
     },

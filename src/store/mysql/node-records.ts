@@ -3,6 +3,7 @@ import type { ComplianceWaker } from "../../ports.ts";
 import type { Queries } from "./database.ts";
 import { eventIds } from "./event-ids.ts";
 import { ownStream } from "./flush-record.ts";
+import { dbNowMs } from "./handover-rows.ts";
 
 export interface NodeRecordsOptions {
   /** Off: nothing is recorded. */
@@ -47,9 +48,10 @@ export class NodeRecords {
     saying: (streamSeq: number) => NodeFact,
   ): Promise<string | undefined> {
     if (!this.#options.compliance) return undefined;
-    await queries.change("UPDATE incarnation SET read_events = read_events + 1 WHERE incarnation = ?", [
-      incarnation,
-    ]);
+    await queries.change(
+      `UPDATE incarnation SET read_events = read_events + 1, heartbeat_ms = ${dbNowMs} WHERE incarnation = ?`,
+      [incarnation],
+    );
     const [row] = await queries.rows<{ node: string; read_events: number }>(
       "SELECT node, read_events FROM incarnation WHERE incarnation = ?",
       [incarnation],

@@ -1,5 +1,6 @@
 import type { ArchiveFigures, PoolFigures, PoolView, ProcessKind } from "../../alerts/ports.ts";
 import { gapsOf } from "./archive-rows.ts";
+import { differencesOf } from "./books-store.ts";
 import { type Database, limit } from "./database.ts";
 import { dbNowMs } from "./handover-rows.ts";
 
@@ -7,8 +8,11 @@ import { dbNowMs } from "./handover-rows.ts";
 const SILENT_MS = 20_000;
 const COUNT_TO = 10_000;
 const MOST_DEAD = 50;
+const MOST_DIFFERENCES = 20;
+/** An event waits in the intake for one before it that long: that one is missing. */
 const GAP_MS = 60_000;
-const MOST_GAPS = 20;
+/** With more in the intake the archive is behind, which is another alert, and to look for gaps would take too long. */
+const MOST_INTAKE = 20_000;
 
 /** What the database shows of the whole pool; looked at every few seconds, so each question is answered by an index. */
 export class MysqlPoolView implements PoolView {
@@ -24,24 +28,34 @@ export class MysqlPoolView implements PoolView {
     const [clock] = await this.#database.rows<{ now_ms: number }>(`SELECT ${dbNowMs} AS now_ms`);
     const clockAheadMs = this.#nowMs() - Number(clock?.now_ms);
     const archive = await this.#archive();
-    const [processes, outbox, handover, quarantined, failing] = await Promise.all([
-      this.#database.rows<{ name: string; kind: ProcessKind; silent_ms: number }>(
-        `SELECT name, kind, CAST(${dbNowMs} AS SIGNED) - CAST(seen_ms AS SIGNED) AS silent_ms FROM process ORDER BY name ${limit(COUNT_TO)}`,
-      ),
-      this.#oldest("compliance_outbox"),
-      this.#oldest("compliance_handover"),
-      this.#database.rows<{ n: number }>(
-        `SELECT COUNT(*) AS n FROM (SELECT 1 FROM compliance_quarantine ${limit(COUNT_TO)}) AS counted`,
-      ),
-      this.#database.rows<{ adapter: string; attempts: number; last_error: string | null }>(
-        "SELECT adapter, attempts, last_error FROM compliance_run WHERE attempts > 0 ORDER BY adapter",
-      ),
-    ]);
-    const silent = processes.filter(({ silent_ms }) => Number(silent_ms) > SILENT_MS);
+    const [processes, outbox, handover, quarantined, failing, silent, differences, since] = await Promise.all(
+      [
+        this.#database.rows<{ name: string; kind: ProcessKind; silent_ms: number }>(
+          `SELECT name, kind, CAST(${dbNowMs} AS SIGNED) - CAST(seen_ms AS SIGNED) AS silent_ms FROM process ORDER BY name ${limit(COUNT_TO)}`,
+        ),
+        this.#oldest("compliance_outbox"),
+        this.#oldest("compliance_handover"),
+        this.#database.rows<{ n: number }>(
+          `SELECT COUNT(*) AS n FROM (SELECT 1 FROM compliance_quarantine ${limit(COUNT_TO)}) AS counted`,
+        ),
+        this.#database.rows<{ adapter: string; attempts: number; last_error: string | null }>(
+          "SELECT adapter, attempts, last_error FROM compliance_run WHERE attempts > 0 ORDER BY adapter",
+        ),
+        this.#database.rows<{ incarnation: string; silent_ms: number }>(
+          `SELECT i.incarnation, CAST(${dbNowMs} AS SIGNED) - CAST(COALESCE(i.heartbeat_ms, 0) AS SIGNED) AS silent_ms FROM node_lease l ` +
+            "JOIN incarnation i ON i.incarnation = l.incarnation WHERE l.expires_at > NOW(3) ORDER BY i.incarnation",
+        ),
+        this.#differences(),
+        this.#database.rows<{ since_ms: number }>(
+          `SELECT CAST(${dbNowMs} AS SIGNED) - CAST(at_ms AS SIGNED) AS since_ms FROM compliance_reconciliation ORDER BY id DESC LIMIT 1`,
+        ),
+      ],
+    );
+    const dead = processes.filter(({ silent_ms }) => Number(silent_ms) > SILENT_MS);
     return {
       clockAheadMs,
       archive,
-      dead: silent
+      dead: dead
         .slice(0, MOST_DEAD)
         .map(({ name, kind, silent_ms }) => ({ name, kind, silentMs: Number(silent_ms) })),
       workers: processes.filter(({ kind, silent_ms }) => kind === "worker" && Number(silent_ms) <= SILENT_MS)
@@ -49,6 +63,9 @@ export class MysqlPoolView implements PoolView {
       oldestOutboxMs: outbox,
       oldestHandoverMs: handover,
       quarantined: Number(quarantined[0]?.n ?? 0),
+      silent: silent.map(({ incarnation, silent_ms }) => ({ incarnation, silentMs: Number(silent_ms) })),
+      differences,
+      sinceReconciledMs: since[0] ? Number(since[0].since_ms) : null,
       failing: failing.map(({ adapter, attempts, last_error }) => ({
         adapter,
         attempts: Number(attempts),
@@ -61,7 +78,6 @@ export class MysqlPoolView implements PoolView {
     const [intake] = await this.#database.rows<{ waited_ms: number }>(
       `SELECT CAST(${dbNowMs} AS SIGNED) - CAST(arrived_ms AS SIGNED) AS waited_ms FROM archive_intake ORDER BY event_id ${limit(1)}`,
     );
-    const oldestIntakeMs = intake === undefined ? null : Number(intake.waited_ms);
     const [unsigned] = await this.#database.rows<{ age_ms: number }>(
       `SELECT CAST(${dbNowMs} AS SIGNED) - CAST(JSON_VALUE(leaf, '$.at') AS SIGNED) AS age_ms FROM archive_leaf ` +
         "WHERE seq = (SELECT COALESCE(MAX(size), 0) FROM archive_checkpoint)",
@@ -69,13 +85,26 @@ export class MysqlPoolView implements PoolView {
     const [check] = await this.#database.rows<{ verdict: string }>(
       `SELECT verdict FROM archive_verification ORDER BY id DESC ${limit(1)}`,
     );
-    const late = oldestIntakeMs !== null && oldestIntakeMs >= GAP_MS;
     return {
-      oldestIntakeMs,
-      gaps: late ? (await gapsOf(this.#database, GAP_MS)).slice(0, MOST_GAPS) : [],
+      oldestIntakeMs: intake === undefined ? null : Number(intake.waited_ms),
       unsignedMs: unsigned === undefined ? null : Number(unsigned.age_ms),
       verdict: check?.verdict ?? null,
     };
+  }
+
+  /** Of the last comparison, and streams that wait for an event now. */
+  async #differences(): Promise<{ what: string; stream: string; first: number; last: number }[]> {
+    const known = (await differencesOf(this.#database)).slice(0, MOST_DIFFERENCES);
+    const [intake] = await this.#database.rows<{ n: number; oldest_ms: number | null }>(
+      `SELECT COUNT(*) AS n, MAX(CAST(${dbNowMs} AS SIGNED) - CAST(arrived_ms AS SIGNED)) AS oldest_ms FROM (SELECT arrived_ms FROM archive_intake ${limit(MOST_INTAKE)}) AS counted`,
+    );
+    if (Number(intake?.n ?? 0) >= MOST_INTAKE || Number(intake?.oldest_ms ?? 0) < GAP_MS) return known;
+    const gaps = await gapsOf(this.#database, GAP_MS);
+    const waited = gaps.filter(({ stream }) => !known.some((difference) => difference.stream === stream));
+    return [
+      ...known,
+      ...waited.map(({ stream, missing }) => ({ what: "missing", stream, first: missing, last: missing })),
+    ].slice(0, MOST_DIFFERENCES);
   }
 
   /** Ids rise with time: the first one is the oldest, to the millisecond. */

@@ -12,9 +12,18 @@ const WELL: PoolFigures = {
   oldestHandoverMs: 800_000,
   quarantined: 0,
   failing: [],
-  archive: { oldestIntakeMs: 400, gaps: [], unsignedMs: 30_000, verdict: "ok" },
+  archive: { oldestIntakeMs: 400, unsignedMs: 30_000, verdict: "ok" },
+  silent: [{ incarnation: "n1-1", silentMs: 59_000 }],
+  differences: [],
+  sinceReconciledMs: 3_600_000,
 };
-const SETTINGS = { compliance: true, runIntervalMs: 900_000, checkpointIntervalMs: 60_000 };
+const SETTINGS = {
+  compliance: true,
+  runIntervalMs: 900_000,
+  checkpointIntervalMs: 60_000,
+  heartbeatMs: 60_000,
+  reconcileMs: 3_600_000,
+};
 
 const names = (figures: Partial<PoolFigures>, settings = SETTINGS) =>
   poolFindings({ ...WELL, ...figures }, settings).map(({ name }) => name);
@@ -31,6 +40,15 @@ test("each trouble of the pool has its name", () => {
   assert.deepEqual(names({ oldestOutboxMs: 30_001 }), ["capture-behind"]);
   assert.deepEqual(names({ oldestHandoverMs: 900_000 + 600_001 }), ["delivery-behind"]);
   assert.deepEqual(names({ quarantined: 1 }), ["event-quarantined"]);
+  const silent = [{ incarnation: "n2-7", silentMs: 180_001 }];
+  assert.deepEqual(names({ silent }), ["capture-silent"]);
+  const missing = { what: "missing", stream: "room:7", first: 4, last: 9 };
+  const altered = { what: "altered", stream: "room:8", first: 2, last: 2 };
+  assert.deepEqual(names({ differences: [missing, altered] }), ["record-missing", "archive-differs"]);
+  const [, different] = poolFindings({ ...WELL, differences: [missing, altered] }, SETTINGS);
+  assert.deepEqual([different?.subject, different?.detail], ["room:8", "altered: 2"]);
+  assert.deepEqual(names({ sinceReconciledMs: 3 * 3_600_000 + 300_001 }), ["reconciliation-behind"]);
+  assert.deepEqual(names({ sinceReconciledMs: null }), []);
   const failing = [{ adapter: "lync-xml", attempts: 3, reason: "ENOSPC" }];
   assert.deepEqual(names({ failing }), ["delivery-failing"]);
   assert.match(poolFindings({ ...WELL, failing }, SETTINGS)[0]?.detail ?? "", /3 times: ENOSPC/);
@@ -40,8 +58,9 @@ test("each trouble of the sealed archive has its name; what waits behind a gap i
   const archive = (figures: Partial<PoolFigures["archive"]>) =>
     names({ archive: { ...WELL.archive, ...figures } });
   assert.deepEqual(archive({ oldestIntakeMs: 60_001 }), ["seal-behind"]);
-  const gaps = [{ stream: "room:7", missing: 12, waitedMs: 61_000 }];
-  assert.deepEqual(archive({ oldestIntakeMs: 61_000, gaps }), ["archive-gap"]);
+  const differences = [{ what: "missing", stream: "room:7", first: 12, last: 12 }];
+  const waiting = { ...WELL.archive, oldestIntakeMs: 61_000 };
+  assert.deepEqual(names({ archive: waiting, differences }), ["record-missing"]);
   assert.deepEqual(archive({ unsignedMs: 180_001 }), ["checkpoint-unsigned"]);
   for (const verdict of ["tampered", "incomplete"])
     assert.deepEqual(archive({ verdict }), ["archive-tampered"]);

@@ -1,0 +1,166 @@
+import { hash } from "node:crypto";
+import type { ArchivedFact, Books, ChatMessage, Compared, Difference, DifferenceKind } from "./ports.ts";
+
+/** What the archive says of a message: as it must be now, or that it was taken away. */
+type Seen = Awaited<ReturnType<Books["messages"]>>;
+
+type Expected = (ChatMessage & { readonly onlyText?: true }) | "gone";
+
+export const NOTHING_COMPARED: Compared = {
+  eventSeq: 0,
+  number: 0,
+  messages: 0,
+  digest: Buffer.alloc(32),
+};
+
+const maxRanges = 20;
+
+/**
+ * A room's events, read in their order, and what they say of its messages. What a message must be now follows from what was
+ * posted and what moderation made of it since.
+ */
+export class RoomFold {
+  readonly #stream: string;
+  #eventSeq: number;
+  #number: number;
+  #messages: number;
+  #digest: Buffer;
+  /** Messages of which the last pages spoke, not yet found in the chat as they must be. */
+  readonly #open = new Map<number, Expected>();
+  readonly #unrecorded: number[] = [];
+
+  constructor(stream: string, { eventSeq, number, messages, digest }: Compared) {
+    this.#stream = stream;
+    this.#eventSeq = eventSeq;
+    this.#number = number;
+    this.#messages = messages;
+    this.#digest = digest;
+  }
+
+  get compared(): Compared {
+    const [eventSeq, number, messages, digest] = [this.#eventSeq, this.#number, this.#messages, this.#digest];
+    return { eventSeq, number, messages, digest };
+  }
+
+  /** Numbers whose messages in the chat have to be looked at. */
+  get open(): number[] {
+    return [...this.#open.keys()];
+  }
+
+  add({ streamSeq, body }: ArchivedFact): void {
+    this.#eventSeq = streamSeq;
+    if (!body) return; // purged: the leaf alone says nothing of it
+    const { kind, actor, at, detail } = JSON.parse(body.toString("utf8")) as ArchivedBody; // canonical, sealed as it was recorded
+    switch (kind) {
+      case "CHAT":
+      case "STORY":
+        return this.#posted({ ...detail, authorId: actor.id, atMs: at });
+      case "MESSAGE_REMOVED":
+        this.#open.set(detail.old.number, "gone");
+        return;
+      case "MESSAGE_REPLACED":
+        this.#replaced(detail);
+        return;
+      case "ROOM_CLEARED":
+        for (const number of this.#open.keys()) if (number <= detail.to) this.#open.set(number, "gone");
+        for (const { number } of detail.old) this.#open.set(number, "gone");
+        return;
+      default:
+    }
+  }
+
+  /** The chat's messages under all numbers that are open: those that are as they must be are settled. */
+  see({ kept, unkept }: Seen): void {
+    const found = new Map(kept.map((message) => [message.number, message]));
+    for (const [number, expected] of this.#open) {
+      const message = found.get(number);
+      const settled = message
+        ? expected !== "gone" && sameMessage(message, expected)
+        : expected === "gone" || unkept.has(number);
+      if (settled) this.#open.delete(number);
+    }
+  }
+
+  /** @param messages the chat's under the open numbers; `lastNumber` is given when everything up to it must be on record */
+  differences(seen: Seen, lastNumber: number | undefined): Difference[] {
+    this.see(seen);
+    const found = new Set(seen.kept.map(({ number }) => number));
+    const wrong: Record<DifferenceKind, number[]> = {
+      ...{ missing: [], surplus: [], altered: [], vanished: [] },
+      unrecorded: [...this.#unrecorded],
+    };
+    for (const [number] of this.#open) wrong[found.has(number) ? "altered" : "vanished"].push(number);
+    if (lastNumber !== undefined)
+      for (let number = this.#number + 1; number <= lastNumber; number++) wrong.unrecorded.push(number);
+    return Object.entries(wrong).flatMap(([what, numbers]) =>
+      ranges(numbers)
+        .slice(0, maxRanges)
+        .map(([first, last]) => ({ what: what as DifferenceKind, stream: this.#stream, first, last })),
+    );
+  }
+
+  #posted({ number, authorId, atMs, alert, text, rtf }: ChatMessage): void {
+    for (let left = this.#number + 1; left < number; left++) this.#unrecorded.push(left);
+    this.#number = Math.max(this.#number, number);
+    this.#messages += 1;
+    const said = hash("sha256", JSON.stringify([number, authorId, atMs, alert, text, rtf]), "buffer");
+    this.#digest = hash("sha256", Buffer.concat([this.#digest, said]), "buffer");
+    this.#open.set(number, { number, authorId, atMs, alert, text, rtf });
+  }
+
+  #replaced({ old, text }: { old: { number: number; atMs: number }; text: string }): void {
+    const before = this.#open.get(old.number);
+    if (before === "gone") return;
+    const { number, atMs } = old;
+    // Posted before these pages: who posted it is not said again.
+    const known = before ?? { number, authorId: 0, atMs, alert: false, onlyText: true };
+    this.#open.set(number, { ...known, text, rtf: null });
+  }
+}
+
+type ArchivedBody = { readonly actor: { readonly id: number }; readonly at: number } & (
+  | { readonly kind: "CHAT" | "STORY"; readonly detail: Omit<ChatMessage, "authorId" | "atMs"> }
+  | { readonly kind: "MESSAGE_REMOVED"; readonly detail: { readonly old: { readonly number: number } } }
+  | {
+      readonly kind: "MESSAGE_REPLACED";
+      readonly detail: {
+        readonly old: { readonly number: number; readonly atMs: number };
+        readonly text: string;
+      };
+    }
+  | {
+      readonly kind: "ROOM_CLEARED";
+      readonly detail: { readonly to: number; readonly old: readonly { readonly number: number }[] };
+    }
+  | { readonly kind: "JOIN"; readonly detail: unknown } // and all others, which say nothing of messages
+);
+
+/** Halves of surrogate pairs cannot be stored: the chat has U+FFFD where the event has the half. */
+function sameText(chat: string | null, archive: string | null): boolean {
+  if (chat === archive) return true;
+  return chat !== null && archive !== null && chat === wellFormed(archive);
+}
+
+function wellFormed(text: string): string {
+  return Buffer.from(text, "utf8").toString("utf8");
+}
+
+function sameMessage(chat: ChatMessage, archive: Exclude<Expected, "gone">): boolean {
+  return (
+    chat.atMs === archive.atMs &&
+    sameText(chat.text, archive.text) &&
+    sameText(chat.rtf, archive.rtf) &&
+    (archive.onlyText === true || (chat.authorId === archive.authorId && chat.alert === archive.alert))
+  );
+}
+
+/** Consecutive numbers together. */
+function ranges(numbers: readonly number[]): [first: number, last: number][] {
+  const found: [number, number][] = [];
+  for (const number of [...numbers].sort((a, b) => a - b)) {
+    const last = found.at(-1);
+    if (last && number <= last[1] + 1) last[1] = number;
+    else found.push([number, number]);
+  }
+  return found;
+}
