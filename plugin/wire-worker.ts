@@ -15,6 +15,7 @@ import type { Logger } from "../src/telemetry.ts";
 import type { Config } from "./config.ts";
 import { watchWorker } from "./wire-alerts.ts";
 import { makeArchiveSealer } from "./wire-archive.ts";
+import { makeReconciler, makeStatements } from "./wire-reconcile.ts";
 
 /** Builds the compliance worker out of its parts and starts it. */
 export async function startWorker(config: Config, log: Logger): Promise<{ stop: () => Promise<void> }> {
@@ -42,6 +43,8 @@ export async function startWorker(config: Config, log: Logger): Promise<{ stop: 
         fetch: (eventIds) => outbox.move(eventIds),
       })
     : undefined;
+  const reconciler = archived ? makeReconciler(config, { database, log, holder }) : undefined;
+  const statements = archived ? makeStatements(config, { database, log }) : undefined;
   const redis = new RedisConnection({ url: config.redisUrl });
   redis.start();
   const worker = new ComplianceWorker({
@@ -60,11 +63,15 @@ export async function startWorker(config: Config, log: Logger): Promise<{ stop: 
   });
   worker.start();
   sealer?.start();
+  reconciler?.start();
+  statements?.start();
   const watchman = watchWorker(config, { database, redis, reported, log });
   log.info({ output: config.outputDirectory, runIntervalMs }, "compliance worker is ready");
   return {
     stop: async () => {
       await worker.stop();
+      await reconciler?.stop();
+      await statements?.stop();
       await sealer?.stop();
       await watchman.stop();
       redis.close();

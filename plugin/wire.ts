@@ -218,7 +218,6 @@ export async function startNode(config: Config, log: Logger, onLost: (why: strin
       log.info({ dead, dialogs: count }, "took over a node");
     },
   });
-  const sessionExpiresMs = config.chat["session-expires"];
   const behindMs = () => Math.max(0, ...[...edges.values()].map((edge) => edge.behindMs));
   const housekeeping = new Housekeeping({
     sessions,
@@ -239,7 +238,7 @@ export async function startNode(config: Config, log: Logger, onLost: (why: strin
     clock,
     index: () => stores.indexer.turn(),
     cleanUp: () => stores.sweep(),
-    sessionExpiresMs,
+    sessionExpiresMs: config.chat["session-expires"],
     hasSentAll: (asOfMs) => [...edges.values()].every((edge) => edge.hasSentAll(asOfMs)),
     onError,
   });

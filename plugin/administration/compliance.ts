@@ -14,6 +14,7 @@ import { type CliCommand, configOf, expectWords, type Values } from "../configur
 import { progressOn, type ShowProgress } from "../progress.ts";
 import { print, type Row } from "../table.ts";
 import { wholeNumber } from "../verb.ts";
+import { bookCommands } from "./compliance-books.ts";
 import { keyCommands } from "./compliance-keys.ts";
 import { verifyCommand } from "./compliance-verify.ts";
 
@@ -41,6 +42,11 @@ export const complianceCommands: Readonly<Record<string, CliCommand>> = {
         { what: "events not sealed yet", value: found.waiting },
         { what: "oldest of them, s", value: Math.round(found.oldestMs / 1_000) },
         { what: "gaps", value: found.gaps.length },
+        { what: "differences from the chat", value: found.differences },
+        {
+          what: "compared with the chat",
+          value: found.comparedMs === undefined ? "never" : new Date(found.comparedMs).toISOString(),
+        },
         { what: "sealed by", value: found.sealer?.holder ?? "nobody now" },
         { what: "database refuses changes", value: found.guarded },
         {
@@ -155,6 +161,7 @@ export const complianceCommands: Readonly<Record<string, CliCommand>> = {
       );
     },
   ),
+  ...bookCommands,
   ...keyCommands,
 };
 

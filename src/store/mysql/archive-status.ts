@@ -15,6 +15,9 @@ export interface ArchiveStatus {
   /** Whether the database itself refuses to change what is sealed. */
   readonly guarded: boolean;
   readonly lastCheck: PastCheck | undefined;
+  /** Of the last comparison of chat and archive, and when it was. */
+  readonly differences: number;
+  readonly comparedMs: number | undefined;
 }
 
 /** What `parlance compliance verify` found. */
@@ -52,7 +55,12 @@ export class MysqlArchiveStatus {
       "SELECT COUNT(*) AS n FROM information_schema.triggers WHERE trigger_schema = DATABASE() " +
         "AND event_object_table IN ('archive_leaf', 'archive_checkpoint')",
     );
+    const [compared] = await this.#database.rows<{ at_ms: number; differences: number }>(
+      "SELECT at_ms, differences FROM compliance_reconciliation ORDER BY id DESC LIMIT 1",
+    );
     return {
+      differences: Number(compared?.differences ?? 0),
+      comparedMs: compared && Number(compared.at_ms),
       sealed: size?.seq == null ? 0 : Number(size.seq) + 1,
       waiting,
       oldestMs,

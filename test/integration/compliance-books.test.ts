@@ -1,0 +1,130 @@
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { readNote } from "../../src/compliance/log/note.ts";
+import type { Statement } from "../../src/compliance/statement/statement.ts";
+import { type CliAnswer, parlance } from "../support/cli.ts";
+import { LAB_TIMEOUT_MS, type Lab, openLab } from "../support/lab.ts";
+import { until } from "../support/until.ts";
+
+/** People talk, the worker seals, and an officer asks: is that all, and does it say the same? */
+let lab: Lab;
+let room = "";
+before(async () => {
+  lab = await openLab({
+    users: ["alice", "bob"],
+    settings: { compliance: { "heartbeat-interval": "1s", archive: { "checkpoint-interval": "1s" } } },
+  });
+  await lab.stack.restart("worker");
+  room = await lab.addRoom({ name: "FX", members: ["alice", "bob"] });
+  const [alice, bob] = [await lab.signedIn("alice"), await lab.signedIn("bob")];
+  for (const endpoint of [alice, bob]) assert.equal((await endpoint.join(room)).code, 200);
+  for (const text of ["buy 3", "sell 4", "<&> \u{1f600}"]) assert.equal(await alice.post(room, text), 200);
+  await bob.waitForMessage(({ text }) => text.startsWith("<&>"), LAB_TIMEOUT_MS);
+  assert.equal((await bob.history(room, 10)).messages.length, 3);
+  await lab.clearAway();
+  await sealed();
+});
+after(() => lab?.close());
+
+/** Everything that is recorded by now. */
+async function sealed(): Promise<void> {
+  const { id } = await lab.administration.findRoom(room);
+  await until("sealed", async () => {
+    const [row] = await lab.sql<{ n: number }>(
+      "SELECT COUNT(*) AS n FROM archive_stream s JOIN room r ON r.id = ? WHERE s.name = CONCAT('room:', r.id) AND s.last_seq = r.last_event",
+      [id],
+    );
+    return Number(row?.n) === 1;
+  });
+}
+
+const run = (...words: string[]): Promise<CliAnswer> => parlance(lab.stack.configFiles.n1 ?? "", ...words);
+
+interface Compared {
+  readonly comparison: readonly Record<string, number | null>[];
+  readonly differences?: readonly { stream: string; what: string; first: number; last: number }[];
+}
+
+async function reconcile(...words: string[]): Promise<{ code: number; shown: Compared }> {
+  const { code, out, err } = await run("compliance", "reconcile", ...words, "--json");
+  assert.notEqual(out, "", err);
+  return { code, shown: JSON.parse(out) };
+}
+
+test("chat and archive say the same: exit code 0, and recorded = sealed + pending", async () => {
+  const { code, shown } = await reconcile("--all");
+  assert.equal(code, 0, JSON.stringify(shown));
+  const [sum] = shown.comparison;
+  assert.ok(sum);
+  assert.equal(sum.recorded, (sum.sealed ?? 0) + (sum.pending ?? 0));
+  assert.ok((sum.messages ?? 0) >= 3);
+  assert.equal(shown.differences, undefined);
+  const people = await run("compliance", "reconcile");
+  assert.match(people.out, /^comparison:\nRECORDED +SEALED +PENDING/);
+});
+
+test("a message that was changed behind everybody's back: exit code 1, the alert says which, and it clears by itself", async () => {
+  const { id } = await lab.administration.findRoom(room);
+  const change = (text: string) =>
+    lab.sql("UPDATE message SET text = ? WHERE room_id = ? AND number = 2", [text, id]);
+  await change("sell 400");
+  const { code, shown } = await reconcile("--all");
+  assert.equal(code, 1);
+  assert.deepEqual(
+    shown.differences?.map(({ stream, what, first, last }) => ({ stream, what, first, last })),
+    [{ stream: `room:${id}`, what: "altered", first: 2, last: 2 }],
+  );
+  const alerts = async () => {
+    const list = JSON.parse((await run("alert", "list", "--json")).out) as {
+      alert: string;
+      detail: string;
+    }[];
+    return list.filter(({ alert }) => alert === "archive-differs").map(({ detail }) => detail);
+  };
+  await until("the alert is raised", async () => (await alerts()).includes("altered: 2"), 60_000);
+  await change("sell 4");
+  assert.equal((await reconcile()).code, 0, "the room is compared again until it fits");
+  await until("the alert is cleared", async () => (await alerts()).length === 0, 60_000);
+});
+
+test("an event that was lost on its way: exit code 2 and its number; status counts it", async () => {
+  await lab.stack.kill("worker", "SIGKILL");
+  const { id } = await lab.administration.findRoom(room);
+  const alice = await lab.signedIn("alice");
+  await alice.join(room);
+  assert.equal(await alice.post(room, "this one gets lost"), 200);
+  const [row] = await lab.sql<{ seq: number }>(
+    "SELECT stream_seq AS seq FROM compliance_outbox WHERE kind = 'CHAT' AND room_id = ?",
+    [id],
+  );
+  assert.ok(row);
+  await lab.sql("DELETE FROM compliance_outbox WHERE kind = 'CHAT' AND room_id = ?", [id]);
+  const { code, shown } = await reconcile();
+  assert.equal(code, 2);
+  const lost = shown.differences?.find(({ what }) => what === "missing");
+  assert.deepEqual([lost?.stream, lost?.first, lost?.last], [`room:${id}`, row.seq, row.seq]);
+  const status = await run("compliance", "status", "--json");
+  const { archive } = JSON.parse(status.out) as { archive: { what: string; value: unknown }[] };
+  assert.equal(archive.find(({ what }) => what === "differences from the chat")?.value, 1);
+});
+
+test("the statement of a day: signed, with each stream's numbers; wrong days are refused", async () => {
+  const today = new Date().toISOString().slice(0, 10);
+  const { code, out } = await run("compliance", "statement", today, "--json");
+  assert.equal(code, 2, "what was lost stands in it");
+  const { statement, note } = JSON.parse(out) as { statement: Statement; note: string };
+  assert.equal(statement.final, false);
+  const { id } = await lab.administration.findRoom(room);
+  const own = statement.streams.find(({ stream }) => stream === `room:${id}`);
+  assert.deepEqual([own?.name, own?.first, own?.messages], ["FX", 1, 3]);
+  assert.equal(own?.count, own?.last);
+  assert.equal(statement.standing.differences[0]?.what, "missing");
+  assert.match(readNote(note).text, new RegExp(`^example.com/pchat\\ncompleteness ${today}\\n`));
+  const people = await run("compliance", "statement", today);
+  assert.match(people.out, /which is not over: preliminary/);
+  for (const day of ["2026-02-30", "today", "2999-01-01"]) {
+    const refused = await run("compliance", "statement", day);
+    assert.deepEqual([refused.code, refused.out], [64, ""], day);
+    assert.match(refused.err, /^parlance: [^\n]+\n$/);
+  }
+});
