@@ -8,12 +8,14 @@ import type { Logger } from "../src/telemetry.ts";
 import { archiveSigner } from "./archive-key.ts";
 import type { Config } from "./config.ts";
 
+type Said = Pick<Logger, "info" | "warn" | "error">;
+
 const clock = { nowMs: () => Date.now(), monotonicMs: () => performance.now() };
 
 /** Compares chat and archive, by itself once it is started, and when it is asked. */
 export function makeReconciler(
   config: Config,
-  { database, log, holder }: { database: Database; log: Logger; holder: string },
+  { database, log, holder }: { database: Database; log: Said; holder: string },
 ): Reconciler {
   const about = ({ what, stream, first, last }: Difference) => ({ what, stream, first, last });
   return new Reconciler(
@@ -41,7 +43,7 @@ export function makeReconciler(
 /** The daily statement of completeness: by itself once it is started, and of any day when it is asked. */
 export function makeStatements(
   config: Config,
-  { database, log }: { database: Database; log: Logger },
+  { database, log }: { database: Database; log: Said },
 ): StatementMaker {
   const store = new MysqlStatements(database);
   const failed = (error: unknown) =>

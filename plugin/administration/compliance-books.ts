@@ -1,10 +1,9 @@
 import { randomUUID } from "node:crypto";
 import type { Difference, DifferenceKind } from "../../src/compliance/reconcile/ports.ts";
 import { asDay, isComplete, type Statement } from "../../src/compliance/statement/statement.ts";
-import { differencesOf } from "../../src/store/mysql/books-store.ts";
 import { Database } from "../../src/store/mysql/database.ts";
+import { differencesOf } from "../../src/store/mysql/differences.ts";
 import { requireSchema } from "../../src/store/mysql/migrate.ts";
-import { createLogger } from "../../src/telemetry.ts";
 import { EXIT, UsageError } from "../command-line.ts";
 import type { Config } from "../config.ts";
 import { type CliCommand, configOf, expectWords } from "../configured.ts";
@@ -18,6 +17,9 @@ const STATEMENT = "parlance compliance statement DAY [--json]";
 const TAMPERED = 1;
 const INCOMPLETE = 2;
 const UNKNOWN = 3;
+
+/** What a worker would say of it in its log is shown. */
+const SHOWN = { info: () => {}, warn: () => {}, error: () => {} };
 
 const WORDS: Readonly<Record<DifferenceKind, string>> = {
   missing: "recorded, and not in the archive",
@@ -41,8 +43,7 @@ export const bookCommands: Readonly<Record<string, CliCommand>> = {
     run: async (words, values) => {
       expectWords(words, [], RECONCILE);
       return withDatabase(configOf(values), async (database, config) => {
-        const log = createLogger("fatal", "reconcile"); // what it would say is shown
-        const reconciler = makeReconciler(config, { database, log, holder: randomUUID() });
+        const reconciler = makeReconciler(config, { database, log: SHOWN, holder: randomUUID() });
         const result = await reconciler.reconcile(values.all === true);
         if (!result) {
           process.stderr.write("parlance: a worker is comparing just now; try again in a moment\n");
@@ -87,8 +88,7 @@ export const bookCommands: Readonly<Record<string, CliCommand>> = {
       const day = asDay(given);
       if (!day) throw new UsageError(`DAY is a day such as 2026-11-24, not "${given}"`);
       return withDatabase(configOf(values), async (database, config) => {
-        const log = createLogger("fatal", "statement");
-        const made = await makeStatements(config, { database, log }).of(day);
+        const made = await makeStatements(config, { database, log: SHOWN }).of(day);
         if (!made) throw new UsageError(`${day} has not begun`);
         const statement = JSON.parse(made.body) as Statement; // written by the maker
         if (values.json === true)

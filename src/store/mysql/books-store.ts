@@ -7,13 +7,13 @@ import type {
   ChatMessage,
   Compared,
   Difference,
-  DifferenceKind,
   Reconciliation,
   SealedHead,
   StreamCount,
 } from "../../compliance/reconcile/ports.ts";
 import { ComplianceLeases } from "./compliance-lease.ts";
 import { type Database, limit } from "./database.ts";
+import { differencesOf } from "./differences.ts";
 import { ownStream } from "./flush-record.ts";
 import { dbNowMs, inChunks } from "./handover-rows.ts";
 import { ADMINISTRATION_STREAM } from "./management-records.ts";
@@ -281,26 +281,4 @@ interface MessageColumns {
   readonly alert: number;
   readonly text: string;
   readonly rtf: string | null;
-}
-
-/** Where chat and archive did not say the same at the last comparison. */
-export async function differencesOf(
-  queries: Pick<Database, "rows">,
-): Promise<(Difference & { readonly sinceMs: number })[]> {
-  const rows = await queries.rows<{
-    what: DifferenceKind;
-    stream: Buffer;
-    first: number;
-    last: number;
-    since_ms: number;
-  }>(
-    `SELECT what, stream, first, last, since_ms FROM compliance_difference ORDER BY stream, what, first ${limit(10_000)}`,
-  );
-  return rows.map(({ what, stream, first, last, since_ms }) => ({
-    what,
-    stream: stream.toString("latin1"),
-    first: Number(first),
-    last: Number(last),
-    sinceMs: Number(since_ms),
-  }));
 }

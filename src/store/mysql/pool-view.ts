@@ -1,7 +1,7 @@
 import type { ArchiveFigures, PoolFigures, PoolView, ProcessKind } from "../../alerts/ports.ts";
 import { gapsOf } from "./archive-rows.ts";
-import { differencesOf } from "./books-store.ts";
 import { type Database, limit } from "./database.ts";
+import { differencesOf } from "./differences.ts";
 import { dbNowMs } from "./handover-rows.ts";
 
 /** Four looks of a process that says every five seconds that it lives. */

@@ -1,8 +1,8 @@
 import type { StatementStore, StoredStatement } from "../../compliance/statement/maker.ts";
 import type { Day, SealedLeaf, Standing } from "../../compliance/statement/statement.ts";
 import { gapsOf } from "./archive-rows.ts";
-import { differencesOf } from "./books-store.ts";
 import { type Database, limit } from "./database.ts";
+import { differencesOf } from "./differences.ts";
 import { dbNowMs, inChunks } from "./handover-rows.ts";
 import { StoreError, troubleOf } from "./store-error.ts";
 

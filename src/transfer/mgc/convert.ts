@@ -291,9 +291,8 @@ class Histories {
 
   async #end(): Promise<void> {
     if (!this.#room) return;
-    const { uri } = this.#room;
     await this.writer.write(
-      JSON.stringify({ type: "end", room: uri, messages: this.#messages, sha256: this.#sha256 }),
+      JSON.stringify({ type: "end", room: this.#room.uri, messages: this.#messages, sha256: this.#sha256 }),
     );
     this.#room = undefined;
   }
