@@ -157,7 +157,8 @@ export function nameIn(uri: string): string {
   return uri.replace(/^sip:/, "").replace(/@.*$/, "").slice(0, 255);
 }
 
-function recordNames(
+/** When they are different. */
+export function recordNames(
   unit: ManagementUnit,
   subject: string,
   before: PrincipalFields | undefined,

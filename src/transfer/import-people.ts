@@ -1,5 +1,5 @@
 import { groupUri, userUri } from "../management/addresses.ts";
-import { nameIn, recordPolicies } from "../management/people.ts";
+import { nameIn, recordNames, recordPolicies } from "../management/people.ts";
 import type { KnownPrincipal, PrincipalFields } from "../management/ports.ts";
 import type { PeopleLine } from "./format.ts";
 import type { ConflictRule, ImportUnit } from "./ports.ts";
@@ -68,6 +68,7 @@ async function importPrincipal(
   if (there) await unit.updatePrincipal(id, fields);
   known.set(fields.uri, { ...fields, id });
   if (fields.kind === "user") {
+    recordNames(unit, fields.uri, there, fields);
     recordPolicies(unit, fields.uri, there, fields);
     if (there) unit.changed({ kind: "user", id }); // whoever is new is nowhere yet
   } else if (fields.administrator !== (there?.administrator ?? false)) {
