@@ -360,6 +360,9 @@ test("every administrative verb was run here as a process", () => {
     "message remove",
     "message replace",
     "room clear",
+    "export",
+    "import",
+    "import mgc",
     ...Object.keys(COMMANDS).filter((name) => /^(alert|compliance|config|group) /.test(name)),
   ];
   assert.deepEqual(
