@@ -40,12 +40,21 @@ export async function openChaosPool(smallDisks = false): Promise<ChaosPool> {
   const lab = await openLab({
     nodes: 2,
     users,
+    settings: { compliance: { archive: { "checkpoint-interval": "1s" } } },
     rooms: names.map((name) => ({ name, privacy: "open" as const })),
   });
   const rooms = names.map((name) => lab.room(name));
+  await seatSealer(lab);
   const disks = smallDisks && mayMount() ? await makeDisks(lab) : undefined;
   const archive = new ArchiveChild(lab.stack);
   await archive.start();
+  await until("the archive's process seals", async () => {
+    const [row] = await lab.sql<{ n: number }>(
+      "SELECT COUNT(*) AS n FROM compliance_lease WHERE adapter = 'archive-sealer' AND expires_ms > 0",
+    );
+    return Number(row?.n) > 0;
+  });
+  await lab.stack.restart("worker");
   const supervisor = new Supervisor(lab.stack);
   const number = (sql: string) => count(lab, sql);
   return {
@@ -86,19 +95,23 @@ export async function openChaosPool(smallDisks = false): Promise<ChaosPool> {
   };
 }
 
+/** The sealer that is struck shall be the one that seals: the stock worker's, which began, takes over when that one dies. */
+async function seatSealer({ stack, sql }: Lab): Promise<void> {
+  await stack.kill("worker", "SIGKILL");
+  await sql("UPDATE compliance_lease SET expires_ms = 0 WHERE adapter = 'archive-sealer'");
+}
+
 const DATABASE_MB = 320;
 const ADAPTER_MB = 48;
 
 /** Before anybody has signed in: the database and the worker are away for a moment. */
 async function makeDisks({ stack }: Lab) {
-  await stack.kill("worker", "SIGKILL");
   await stack.kill("mariadb", "SIGKILL");
   const disks = {
     mariadb: SmallDisk.under(join(stack.stateDir, "mariadb"), DATABASE_MB),
     adapter: SmallDisk.under(join(stack.stateDir, "compliance"), ADAPTER_MB),
   };
   await stack.restart("mariadb");
-  await stack.restart("worker");
   await until("both nodes are there still", () => ["n1", "n2"].every((name) => name in stack.pids()));
   return disks;
 }

@@ -53,6 +53,18 @@ export interface ArchivedMessage {
   readonly text: string;
 }
 
+/** What the sealed log says of an event. */
+export interface SealedEvent {
+  readonly stream: string;
+  readonly streamSeq: number;
+  readonly kind: string;
+  readonly room: string;
+  readonly author: string;
+  /** 0 and "" but for messages. */
+  readonly number: number;
+  readonly text: string;
+}
+
 export interface RoomCounters {
   readonly room: string;
   readonly lastNumber: number;
@@ -70,6 +82,11 @@ export interface Evidence {
   /** Events in the nodes' own streams, which are in the archive beside those of the rooms. */
   readonly readEvents: number;
   readonly archived: readonly ArchivedMessage[];
+  readonly sealed: readonly SealedEvent[];
+  /** How many events each stream has, as the chat counts them. */
+  readonly recorded: ReadonlyMap<string, number>;
+  /** What a comparison of chat and archive, of comings and goings, and a check of the whole log have to say; nothing when all is well. */
+  readonly complaints: readonly string[];
   readonly quarantined: number;
 }
 

@@ -5,6 +5,7 @@ import { ChatError } from "../../src/chat/errors.ts";
 import type { Lab } from "../support/lab.ts";
 import { until } from "../support/until.ts";
 import type { ArchivedMessage, PostRecord, RoomCounters, Seat, StoredMessage } from "./evidence.ts";
+import { sealedEvidence } from "./gather-sealed.ts";
 
 /** A worker that was killed holds the adapter's lease until it lapses; the stock one's lasts a minute. */
 const ARCHIVE_LIMIT_MS = 90_000;
@@ -17,7 +18,8 @@ export async function untilArchived(lab: Lab): Promise<void> {
   const nothingWaits = async () => {
     const [row] = await lab.sql<Record<string, number>>(
       "SELECT (SELECT COUNT(*) FROM compliance_outbox) AS outbox, (SELECT COUNT(*) FROM compliance_handover) AS handover, " +
-        "(SELECT COUNT(*) FROM compliance_run) AS runs",
+        "(SELECT COUNT(*) FROM compliance_run) AS runs, (SELECT COUNT(*) FROM archive_intake) AS intake, " +
+        "(SELECT MAX(seq) + 1 FROM archive_leaf) - (SELECT MAX(size) FROM archive_checkpoint) AS unsigned_events",
     );
     waiting = JSON.stringify(row);
     return Object.values(row ?? {}).every((rows) => Number(rows) === 0);
@@ -55,6 +57,7 @@ export async function gather(lab: Lab, posts: readonly PostRecord[], seats: read
     postKeys: await count(lab, "SELECT COUNT(*) AS n FROM post_key"),
     readEvents: await count(lab, "SELECT SUM(read_events) AS n FROM incarnation"),
     archived: readArchive(join(lab.stack.stateDir, "compliance")),
+    ...(await sealedEvidence(lab)),
     quarantined: await count(lab, "SELECT COUNT(*) AS n FROM compliance_quarantine"),
   };
 }
@@ -79,7 +82,10 @@ export async function count(lab: Lab, sql: string): Promise<number> {
 /** Every `Message` of every finished run; `FirstMessage`, which repeats one, left out. A run without manifest is none. */
 function readArchive(root: string): ArchivedMessage[] {
   const found: ArchivedMessage[] = [];
-  for (const run of existsSync(root) ? readdirSync(root).sort() : []) {
+  const entries = existsSync(root) ? readdirSync(root, { withFileTypes: true }) : [];
+  // Beside the runs lie the checkpoints of the log.
+  const runs = entries.filter((entry) => entry.isDirectory()).map(({ name }) => name);
+  for (const run of runs.sort()) {
     const files = readdirSync(join(root, run));
     if (!files.includes("manifest.json")) throw new Error(`run ${run} has no manifest`);
     for (const file of files.filter((name) => /^part-.*\.xml$/.test(name)).sort())

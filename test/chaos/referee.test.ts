@@ -49,6 +49,20 @@ function evidence(change: Partial<Evidence> = {}): Evidence {
         text: text(number),
       })),
     ],
+    sealed: [
+      { stream: "room:1", streamSeq: 1, kind: "JOIN", room, author, number: 0, text: "" },
+      ...numbers.map((number) => ({
+        stream: "room:1",
+        streamSeq: number + 1,
+        kind: "CHAT",
+        room,
+        author,
+        number,
+        text: text(number),
+      })),
+    ],
+    recorded: new Map([["room:1", 4]]),
+    complaints: [],
     quarantined: 0,
     ...change,
   };
@@ -90,6 +104,22 @@ const cases: readonly [what: string, change: Partial<Evidence>, fault: RegExp][]
   ],
   ["a coming that the archive lacks", { archived: good.archived.slice(1) }, /recorded 4 events and 3/],
   ["an archive out of order", { archived: [...good.archived].reverse() }, /f1: 2 stands after 3/],
+  [
+    "a message that is not sealed",
+    { sealed: good.sealed.slice(0, 3) },
+    /room:1 recorded 4 events, 3 are sealed/,
+  ],
+  [
+    "a message sealed twice",
+    { sealed: [...good.sealed, ...good.sealed.slice(3)] },
+    /post 3 is sealed 2 times/,
+  ],
+  [
+    "another text in the log",
+    { sealed: good.sealed.map((event) => (event.number === 2 ? { ...event, text: "forged" } : event)) },
+    /forged is sealed and not in the store/,
+  ],
+  ["what the log's own check complains of", { complaints: ["verify: leaf 7"] }, /verify: leaf 7/],
   ["an event in quarantine", { quarantined: 1 }, /quarantine/],
   ["a copy that never came", { seats: [seat([[copy(1), copy(2)]])] }, /bob never got 1 of 3/],
   ["a hole in what came", { seats: [seat([[copy(1), copy(3), copy(2)]])] }, /got 3 of .* right after 1/],

@@ -15,6 +15,7 @@ export function judge(evidence: Evidence, excuses: Excuses = {}): string[] {
     ...some("answers", answerFaults(evidence, excuses)),
     ...some("stored", storeFaults(evidence)),
     ...some("archived", archiveFaults(evidence)),
+    ...some("sealed", sealedFaults(evidence)),
     ...some("delivered", seatFaults(evidence, excuses)),
   ];
 }
@@ -87,6 +88,32 @@ function archiveFaults(evidence: Evidence): string[] {
     faults.push(`lives of nodes recorded ${readEvents} events, ${own} are in the archive`);
   if (quarantined > 0) faults.push(`${quarantined} events are in quarantine`);
   return [...faults, ...orderFaults(archived)];
+}
+
+/** Every event of every stream once, and of every message the one that says it. */
+function sealedFaults({ stored, sealed, recorded, complaints }: Evidence): string[] {
+  const faults = [...complaints];
+  const numbers = new Map<string, number[]>();
+  for (const { stream, streamSeq } of sealed) {
+    const list = numbers.get(stream);
+    if (list) list.push(streamSeq);
+    else numbers.set(stream, [streamSeq]);
+  }
+  for (const [stream, count] of recorded) {
+    const found = (numbers.get(stream) ?? []).sort((a, b) => a - b);
+    const dense = found.length === count && found.every((number, index) => number === index + 1);
+    if (!dense) faults.push(`${stream} recorded ${count} events, ${found.length} are sealed`);
+  }
+  const key = (message: { room: string; number: number; author: string; text: string }) =>
+    `${message.room} ${message.number} ${message.author} ${message.text}`;
+  const times = new Map(stored.map((message) => [key(message), 0]));
+  for (const event of sealed.filter(({ kind }) => kind === "CHAT" || kind === "STORY")) {
+    const count = times.get(key(event));
+    if (count === undefined) faults.push(`${key(event)} is sealed and not in the store`);
+    else times.set(key(event), count + 1);
+  }
+  for (const [message, count] of times) if (count !== 1) faults.push(`${message} is sealed ${count} times`);
+  return faults;
 }
 
 /** Within a conversation of a file, messages stand in the order of their numbers. */

@@ -19,6 +19,7 @@ export const STRIKES = [
   "pause",
   "flushall",
   "adapter",
+  "sealer",
   "disk-mariadb",
   "disk-adapter",
   "clock",
@@ -87,6 +88,15 @@ export async function strike(kind: StrikeKind, pool: ChaosPool, random: () => nu
         await pool.archive.start();
       }
       return `the adapter's process killed ${afterMs.join(", ")} ms after its start`;
+    }
+    case "sealer": {
+      // Whoever seals dies twice, so does whoever took over from it.
+      const afterMs = [random(), random()].map((part) => Math.round(part * 700));
+      for (const ms of afterMs) {
+        await pause(ms);
+        await killWorkersFor(pool, 0);
+      }
+      return `everybody who may seal killed after ${afterMs.join(" and ")} ms`;
     }
     case "disk-mariadb":
     case "disk-adapter": {

@@ -39,6 +39,7 @@ const POOLS: readonly (readonly [name: string, kinds: readonly (readonly [Strike
     [
       ["flushall", "Redis emptied: nobody notices, and nothing is missing in the archive"],
       ["adapter", "the adapter's process killed again and again: each event is in its files once"],
+      ["sealer", "the sealer killed: the log goes on where it was, without a gap, and every signature fits"],
       ["clock", "a clock an hour wrong: at worst 503, and nothing is missing or twice"],
       [
         "disk-adapter",

@@ -11,7 +11,7 @@ export interface CapturedEvent {
   readonly node: string;
   readonly session: string;
   readonly actor: { readonly id: number; readonly uri: string };
-  readonly room: { readonly id: number; readonly name: string };
+  readonly room: { readonly id: number; readonly uri: string; readonly name: string };
   readonly detail: Readonly<Record<string, unknown>>;
 }
 
