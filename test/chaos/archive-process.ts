@@ -53,6 +53,7 @@ const sealer = new Sealer(
       checkpoint: () => {},
       conflict: (eventId) => say("conflict", eventId),
       gap: ({ stream, missing }) => say("gap", `${stream} ${missing}`),
+      published: () => {},
       gapClosed: (stream) => say("gap closed", stream),
       broken: (why) => say("broken", why),
       trouble: (what, error) => say(what, error),
