@@ -151,6 +151,7 @@ async function finish(
       room,
     );
   }
+  await unit.dropItem(run, "room", uri);
   unit.changed({ kind: "room", id: room.id });
 }
 

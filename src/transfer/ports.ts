@@ -96,6 +96,8 @@ export interface ImportUnit extends ManagementUnit {
   savePlace(runId: number, place: ImportPlace): Promise<void>;
   items(runId: number, kind: "category" | "room", names: readonly string[]): Promise<Map<string, ImportItem>>;
   addItem(runId: number, kind: "category" | "room", name: string, item: ImportItem): Promise<void>;
+  /** A room that is filled is one as any other. */
+  dropItem(runId: number, kind: "category" | "room", name: string): Promise<void>;
   endRun(runId: number): Promise<void>;
   /** The group comes from the directory, as that was when it was read last. */
   setDirectoryName(groupId: number, dn: string): Promise<void>;

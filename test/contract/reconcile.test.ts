@@ -1,4 +1,7 @@
 import assert from "node:assert/strict";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
 import { after, before, beforeEach, test } from "node:test";
 import type { Room } from "../../src/chat/room.ts";
 import type { User } from "../../src/chat/user.ts";
@@ -12,6 +15,9 @@ import { Database } from "../../src/store/mysql/database.ts";
 import type { MysqlJournal } from "../../src/store/mysql/journal.ts";
 import { MysqlOutboxStore } from "../../src/store/mysql/outbox-store.ts";
 import type { Stores } from "../../src/store/mysql/stores.ts";
+import { exportDomain } from "../../src/transfer/export.ts";
+import type { Selection } from "../../src/transfer/format.ts";
+import { importDomain } from "../../src/transfer/import.ts";
 import { makeSealer, newSigner } from "../support/archive-lab.ts";
 import {
   dialogRecord,
@@ -36,6 +42,7 @@ let told: string[] = [];
 
 const root: Actor = { kind: "administrator", name: "root" };
 const why = { reason: "asked for" };
+const EVERY_TIME = { fromMs: null, untilMs: null, withoutDisabled: false } as const;
 
 before(async () => {
   lab = await startMysqlLab();
@@ -327,4 +334,51 @@ test("one at a time: a second worker leaves it to the first, and finds when the 
   await reconcile();
   const since = await books.sinceLast();
   assert.ok(since !== undefined && since >= 0 && since < 60_000);
+});
+
+test("an imported room is on record as a whole, and no difference while it is being filled", async () => {
+  await say("one", "two", "three", "four", "five", "six");
+  const folder = join(mkdtempSync(join(tmpdir(), "parlance-books-")), "out");
+  const [category] = await database.rows<{ name: string }>(
+    "SELECT c.name FROM category c JOIN room r ON r.category_id = c.id WHERE r.id = ?",
+    [room.id],
+  );
+  const selection: Selection = { level: "content", categories: [category?.name ?? ""], ...EVERY_TIME };
+  await exportDomain(stores.exported, { folder, domain: "example.com", selection });
+  const stop = new Error("in the middle");
+  const take = (onProgress: (what: string, done: number) => void) =>
+    importDomain(stores.imports, { folder, actor: root, onConflict: "rename", portion: 3, onProgress });
+  await assert.rejects(
+    take((what, done) => {
+      if (what === "lines" && done === 7) throw stop;
+    }),
+    stop,
+  );
+  const [copy] = await database.rows<{ id: number; last_number: number }>(
+    "SELECT id, last_number FROM room WHERE name = ?",
+    [`${room.name} (2)`],
+  );
+  assert.ok(copy && copy.last_number > 0 && copy.last_number < 6, "it is half full");
+  const wrong = async () => {
+    await sealAll();
+    await reconcile(true);
+    const differences = await new MysqlBooks(database).differences();
+    return differences.filter(({ stream }) => stream === `room:${copy.id}`);
+  };
+  assert.deepEqual(await wrong(), []);
+  await take(() => {});
+  assert.deepEqual(await wrong(), []);
+  const there = await stores.administration.findRoom(copy.id);
+  await journal.post(postEntry(recorder(alice), there, "seven"));
+  assert.deepEqual(await wrong(), []);
+  await database.change(
+    "INSERT INTO message (room_id, number, author_id, at_ms, alert, text) VALUES (?, 8, ?, 1, 0, 'nobody posted it')",
+    [copy.id, alice.id],
+  );
+  await database.change("UPDATE room SET last_number = 8 WHERE id = ?", [copy.id]);
+  assert.deepEqual(
+    (await wrong()).map(({ what, first, last }) => [what, first, last]),
+    [["unrecorded", 8, 8]],
+  );
+  rmSync(dirname(folder), { recursive: true });
 });

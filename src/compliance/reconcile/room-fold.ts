@@ -65,6 +65,10 @@ export class RoomFold {
         for (const number of this.#open.keys()) if (number <= detail.to) this.#open.set(number, "gone");
         for (const { number } of detail.old) this.#open.set(number, "gone");
         return;
+      case "ROOM_IMPORTED":
+        // One event for all of them: what each one says stands in the files that were imported.
+        this.#number = Math.max(this.#number, detail.after.lastNumber);
+        return;
       default:
     }
   }
@@ -132,6 +136,7 @@ type ArchivedBody = { readonly actor: { readonly id: number }; readonly at: numb
       readonly kind: "ROOM_CLEARED";
       readonly detail: { readonly to: number; readonly old: readonly { readonly number: number }[] };
     }
+  | { readonly kind: "ROOM_IMPORTED"; readonly detail: { readonly after: { readonly lastNumber: number } } }
   | { readonly kind: "JOIN"; readonly detail: unknown } // and all others, which say nothing of messages
 );
 

@@ -137,6 +137,14 @@ function importUnit({ queries, unit, version }: Concluding): ImportUnit {
       );
     },
 
+    async dropItem(runId, kind, name) {
+      await queries.change("DELETE FROM import_item WHERE run_id = ? AND kind = ? AND name = ?", [
+        runId,
+        kind,
+        name,
+      ]);
+    },
+
     endRun: (runId) => removeRun(queries, runId),
 
     async setDirectoryName(groupId, dn) {
