@@ -85,7 +85,7 @@ export const keyCommands: Readonly<Record<string, CliCommand>> = {
       "at its next checkpoint.",
       "--from-key FILE   the old key is in that file, the new one is the configured one (after a change to a sign-command, say)",
       "--dry-run         say what would be done, and do nothing",
-      "e.g. parlance compliance key rotate",
+      "e.g. parlance compliance key rotate --dry-run",
     ],
     options: { "from-key": { type: "string" }, "dry-run": { type: "boolean" }, json: { type: "boolean" } },
     run: async (words, values) => {

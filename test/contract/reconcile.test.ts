@@ -249,6 +249,38 @@ test("messages of a room that keeps no history are in the archive only, as they 
   assert.deepEqual(await found(), []);
 });
 
+test("messages that an import brings are on record by its one event; while it goes on, nothing is said of them", async () => {
+  const { id } = room;
+  await sealAll();
+  for (const number of [1, 2, 3])
+    await database.change(
+      "INSERT INTO message (room_id, number, author_id, at_ms, alert, text) VALUES (?, ?, ?, 1, 0, 'from elsewhere')",
+      [id, number, alice.id],
+    );
+  await database.change("UPDATE room SET last_number = 3 WHERE id = ?", [id]);
+  await database.change(
+    "INSERT INTO import_item (run_id, kind, name, target_id) VALUES (1, 'room', 'elsewhere', ?)",
+    [id],
+  );
+  await say("four");
+  await reconcile(true);
+  assert.deepEqual(await found(), []);
+  await database.change("DELETE FROM import_item");
+  const after = { clearedTo: 0, lastNumber: 3, messages: 3, sha256: "", source: "", uri: "" };
+  await database.change("DELETE FROM compliance_outbox WHERE kind = 'CHAT' AND room_id = ?", [id]);
+  await database.change("DELETE FROM message WHERE room_id = ? AND number = 4", [id]);
+  await database.change("UPDATE room SET last_number = 3, last_event = last_event - 1 WHERE id = ?", [id]);
+  await stores.changes.change(root, async (unit) => {
+    const locked = await unit.room({ id });
+    assert.ok(locked && locked !== "several");
+    unit.record({ kind: "ROOM_IMPORTED", subject: "", before: null, after }, locked);
+  });
+  await say("four again");
+  await sealAll();
+  await reconcile(true);
+  assert.deepEqual(await found(), []);
+});
+
 test("what was compared once is compared again when everything is asked for", async () => {
   await say("one", "two");
   await sealAll();

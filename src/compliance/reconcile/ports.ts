@@ -100,7 +100,15 @@ export interface Books {
     numbers: readonly number[],
   ): Promise<{ readonly kept: readonly ChatMessage[]; readonly unkept: ReadonlySet<number> }>;
   /** Of the room: its last message, its last recorded event; undefined when it is gone. */
-  room(roomId: number): Promise<{ readonly lastNumber: number; readonly lastEvent: number } | undefined>;
+  room(roomId: number): Promise<
+    | {
+        readonly lastNumber: number;
+        readonly lastEvent: number;
+        /** An import puts messages into it, and records them at its end. */
+        readonly isFilling: boolean;
+      }
+    | undefined
+  >;
 
   saveCompared(lease: Lease, stream: string, compared: Compared): Promise<void>;
   close(lease: Lease, streams: readonly string[]): Promise<void>;

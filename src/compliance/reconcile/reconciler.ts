@@ -231,7 +231,7 @@ export class Reconciler {
     const isWhole = fold.compared.eventSeq >= room.lastEvent;
     if (fold.open.length > 0 && !isWhole) return { compared: true, settled: false, messages };
     const now = await this.#books.messages(roomId, fold.open);
-    found.push(...fold.differences(now, isWhole ? room.lastNumber : undefined));
+    found.push(...fold.differences(now, isWhole && !room.isFilling ? room.lastNumber : undefined));
     await this.#books.saveCompared(lease, stream, fold.compared);
     return { compared: true, settled: true, messages };
   }

@@ -66,7 +66,7 @@ export class RoomFold {
         for (const { number } of detail.old) this.#open.set(number, "gone");
         return;
       case "ROOM_IMPORTED":
-        // One event for all of them: what each one says stands in the files that were imported.
+        // Said elsewhere, and taken over with one event for all of it.
         this.#number = Math.max(this.#number, detail.after.lastNumber);
         return;
       default:
@@ -136,7 +136,10 @@ type ArchivedBody = { readonly actor: { readonly id: number }; readonly at: numb
       readonly kind: "ROOM_CLEARED";
       readonly detail: { readonly to: number; readonly old: readonly { readonly number: number }[] };
     }
-  | { readonly kind: "ROOM_IMPORTED"; readonly detail: { readonly after: { readonly lastNumber: number } } }
+  | {
+      readonly kind: "ROOM_IMPORTED";
+      readonly detail: { readonly after: { readonly lastNumber: number } };
+    }
   | { readonly kind: "JOIN"; readonly detail: unknown } // and all others, which say nothing of messages
 );
 

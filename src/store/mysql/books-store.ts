@@ -181,15 +181,21 @@ export class MysqlBooks implements Books {
     return new Set(numbers.filter(isUnkept));
   }
 
-  async room(roomId: number): Promise<{ lastNumber: number; lastEvent: number } | undefined> {
+  async room(
+    roomId: number,
+  ): Promise<{ lastNumber: number; lastEvent: number; isFilling: boolean } | undefined> {
     const [row] = await this.#database.rows<{ last_number: number; last_event: number; filling: number }>(
       "SELECT last_number, last_event, EXISTS (SELECT 1 FROM import_item i WHERE i.kind = 'room' AND i.target_id = room.id) AS filling " +
         "FROM room WHERE id = ?",
       [roomId],
     );
-    if (!row) return undefined;
-    // What an import is putting into a room is on record when all of it is there, and until then nobody posts.
-    return { lastNumber: row.filling ? 0 : row.last_number, lastEvent: Number(row.last_event) };
+    return (
+      row && {
+        lastNumber: row.last_number,
+        lastEvent: Number(row.last_event),
+        isFilling: Number(row.filling) === 1,
+      }
+    );
   }
 
   async saveCompared(lease: Lease, stream: string, compared: Compared): Promise<void> {
