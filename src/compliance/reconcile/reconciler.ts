@@ -2,7 +2,15 @@ import { setTimeout as pause } from "node:timers/promises";
 import type { Clock } from "../../ports.ts";
 import { type Lease, LeaseLost } from "../ports.ts";
 import { balance } from "./balance.ts";
-import type { Books, Difference, ReconcileWatch, Reconciliation, SealedHead, StreamCount } from "./ports.ts";
+import type {
+  Books,
+  Compared,
+  Difference,
+  ReconcileWatch,
+  Reconciliation,
+  SealedHead,
+  StreamCount,
+} from "./ports.ts";
 import { NOTHING_COMPARED, RoomFold } from "./room-fold.ts";
 
 export interface ReconcilerOptions {
@@ -109,17 +117,20 @@ export class Reconciler {
     const found: Difference[] = [];
     const postponed = new Set<string>();
     for await (const counts of this.#pages()) {
+      await this.#renew(lease);
       const waiting = await this.#books.pending(maxPending);
       const heads = await this.#books.heads(counts.map(({ stream }) => stream));
       if (!waiting) postponed.add(`more than ${maxPending} events are on their way to the archive`);
       else this.#balance(counts, waiting, heads, sum, found);
       await this.#lookForSurplus(counts, heads, found);
       await this.#closeEnded(lease, counts, heads);
+      const compared = whole ? new Map<string, Compared>() : await this.#books.compared([...heads.keys()]);
+      for (const stream of again) compared.delete(stream);
       for (const count of counts) {
         if (this.#stopped) postponed.add("the worker was stopped");
         const head = heads.get(count.stream);
         if (this.#stopped || count.roomId === undefined || !head) continue;
-        const whether = await this.#compareRoom(lease, count, head, whole || again.has(count.stream), found);
+        const whether = await this.#compareRoom(lease, count, head, compared.get(count.stream), found);
         sum.rooms += whether.compared ? 1 : 0;
         sum.messages += whether.messages;
         if (!whether.settled) postponed.add("what is said in some rooms is not sealed yet");
@@ -210,10 +221,9 @@ export class Reconciler {
     lease: Lease,
     { stream, roomId = 0, committed }: StreamCount,
     { streamId, lastSeq }: SealedHead,
-    fromBeginning: boolean,
+    known: Compared | undefined,
     found: Difference[],
   ): Promise<{ compared: boolean; settled: boolean; messages: number }> {
-    const known = fromBeginning ? undefined : (await this.#books.compared([stream])).get(stream);
     const start = known ?? NOTHING_COMPARED;
     if (start.eventSeq >= lastSeq && start.eventSeq >= committed)
       return { compared: false, settled: true, messages: 0 };

@@ -4,6 +4,7 @@ import { limit, type Queries } from "./database.ts";
 /** Where chat and archive did not say the same at the last comparison. */
 export async function differencesOf(
   queries: Pick<Queries, "rows">,
+  most = 10_000,
 ): Promise<(Difference & { readonly sinceMs: number })[]> {
   const rows = await queries.rows<{
     what: DifferenceKind;
@@ -12,7 +13,7 @@ export async function differencesOf(
     last: number;
     since_ms: number;
   }>(
-    `SELECT what, stream, first, last, since_ms FROM compliance_difference ORDER BY stream, what, first ${limit(10_000)}`,
+    `SELECT what, stream, first, last, since_ms FROM compliance_difference ORDER BY stream, what, first ${limit(most)}`,
   );
   return rows.map(({ what, stream, first, last, since_ms }) => ({
     what,

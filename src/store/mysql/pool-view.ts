@@ -12,7 +12,7 @@ const MOST_DIFFERENCES = 20;
 /** An event waits in the intake for one before it that long: that one is missing. */
 const GAP_MS = 60_000;
 /** With more in the intake the archive is behind, which is another alert, and to look for gaps would take too long. */
-const MOST_INTAKE = 20_000;
+const MOST_INTAKE = 5_000;
 
 /** What the database shows of the whole pool; looked at every few seconds, so each question is answered by an index. */
 export class MysqlPoolView implements PoolView {
@@ -94,7 +94,7 @@ export class MysqlPoolView implements PoolView {
 
   /** Of the last comparison, and streams that wait for an event now. */
   async #differences(): Promise<{ what: string; stream: string; first: number; last: number }[]> {
-    const known = (await differencesOf(this.#database)).slice(0, MOST_DIFFERENCES);
+    const known = await differencesOf(this.#database, MOST_DIFFERENCES);
     const [intake] = await this.#database.rows<{ n: number; oldest_ms: number | null }>(
       `SELECT COUNT(*) AS n, MAX(CAST(${dbNowMs} AS SIGNED) - CAST(arrived_ms AS SIGNED)) AS oldest_ms FROM (SELECT arrived_ms FROM archive_intake ${limit(MOST_INTAKE)}) AS counted`,
     );
