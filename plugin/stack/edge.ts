@@ -57,7 +57,7 @@ export async function prepareEdge(settings: StackEdgeSettings): Promise<ProcessP
   return {
     name: "kamailio",
     command: locate("kamailio", "kamailio"),
-    args: edgeCommandLine({ configFile, pidFile: join(socketDir, "kamailio.pid"), runDir: socketDir }),
+    args: edgeCommandLine({ configFile, runDir: socketDir }),
     logFile: join(stateDir, "log", "kamailio.log"),
     runDir: join(stateDir, "run"),
     answers: async () =>

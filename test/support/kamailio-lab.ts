@@ -97,7 +97,6 @@ export async function startEdge(options: LabEdgeOptions): Promise<LabEdge> {
   });
   const argv = edgeCommandLine({
     configFile: files.configFile,
-    pidFile: join(dir, "kamailio.pid"),
     runDir: dir,
     sharedMemoryMb: 256,
     privateMemoryMb: 16,

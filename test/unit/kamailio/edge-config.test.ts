@@ -104,13 +104,9 @@ test("what could end a string or begin a line is refused with the name of the se
 test("the command line keeps Kamailio in the foreground and uses the fast allocator", () => {
   const line = edgeCommandLine({
     configFile: "/e/kamailio.cfg",
-    pidFile: "/e/pid",
     runDir: "/e",
     user: "kamailio",
     sharedMemoryMb: 64,
   }).join(" ");
-  assert.equal(
-    line,
-    "-f /e/kamailio.cfg -P /e/pid -Y /e -w /e -x tlsf -X tlsf -m 64 -M 32 -u kamailio -DD -E",
-  );
+  assert.equal(line, "-f /e/kamailio.cfg -Y /e -w /e -x tlsf -X tlsf -m 64 -M 32 -u kamailio -DD -E");
 });
