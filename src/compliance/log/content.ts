@@ -43,8 +43,8 @@ const WORD = /^[!#-[\]-~]{0,128}$/;
 /** Levels of a canonical body. Where a stack ends would depend on who looks. */
 const MAX_DEPTH = 50;
 const PART_NAME = /^[a-z][A-Za-z]{0,31}$/;
-/** Its own commitments, so that they can be shown, blacked out or purged without the rest. */
-const OWN_PARTS = ["rtf", "text"] as const;
+/** Names that stand for parts of the detail with commitments of their own, and for a whole body. */
+const RESERVED = new Set(["rtf", "text", "body"]);
 
 /**
  * Takes an event apart. A body that is not in canonical form, or says something else than its row, is committed to as a
@@ -69,16 +69,11 @@ export function canonicalContent(body: Uint8Array): Content | undefined {
   } catch {
     return undefined;
   }
-  if (
-    !isObject(value) ||
-    isDeeper(value, MAX_DEPTH) ||
-    !isSorted(Object.keys(value)) ||
-    JSON.stringify(value) !== text
-  )
-    return undefined;
+  if (!isObject(value) || isDeeper(value, MAX_DEPTH) || !isSorted(Object.keys(value))) return undefined;
   const head = readHead(value);
-  const parts = head && readParts(value);
-  return head && parts && { head, parts };
+  const read = head && readParts(value);
+  // Each member is spelled once: put together again they must be the body, byte for byte.
+  return head && read?.text === text ? { head, parts: read.parts } : undefined;
 }
 
 function canonical(row: EventRow): Content | undefined {
@@ -110,27 +105,51 @@ function readHead(value: Readonly<Record<string, unknown>>): LeafHead | undefine
   return { eventId, stream, streamSeq, kind, atMs: at, roomId, actorId, node, session };
 }
 
-function readParts(value: Readonly<Record<string, unknown>>): CommittedPart[] | undefined {
+interface ReadParts {
+  readonly parts: readonly CommittedPart[];
+  /** Of the body that they make up together with the head. */
+  readonly text: string;
+}
+
+function readParts(value: Readonly<Record<string, unknown>>): ReadParts | undefined {
   const parts: CommittedPart[] = [];
+  const members: string[] = [];
   for (const name of Object.keys(value)) {
-    if (HEAD_MEMBERS.has(name)) continue;
-    if (!PART_NAME.test(name) || name === "body" || name === "rtf" || name === "text") return undefined;
-    const member = value[name];
-    if (name !== "detail") {
-      parts.push([name, JSON.stringify(member)]);
-      continue;
-    }
-    if (!isObject(member) || !isSorted(Object.keys(member))) return undefined;
-    const rest: Record<string, unknown> = { ...member };
-    for (const own of OWN_PARTS)
-      if (own in rest) {
-        parts.push([own, JSON.stringify(rest[own])]);
-        delete rest[own];
+    let json: string;
+    if (name === "detail") {
+      const detail = readDetail(value[name], parts);
+      if (detail === undefined) return undefined;
+      json = detail;
+    } else {
+      json = JSON.stringify(value[name]);
+      if (!HEAD_MEMBERS.has(name)) {
+        if (!PART_NAME.test(name) || RESERVED.has(name)) return undefined;
+        parts.push([name, json]);
       }
-    parts.push([name, JSON.stringify(rest)]);
+    }
+    members.push(`"${name}":${json}`);
   }
   if (parts.length > MAX_PARTS) return undefined;
-  return parts.sort(([a], [b]) => (a < b ? -1 : 1));
+  parts.sort(([a], [b]) => (a < b ? -1 : 1));
+  return { parts, text: `{${members.join(",")}}` };
+}
+
+/** Adds its parts. @returns its JSON */
+function readDetail(value: unknown, parts: CommittedPart[]): string | undefined {
+  if (!isObject(value)) return undefined;
+  const names = Object.keys(value);
+  if (!isSorted(names)) return undefined;
+  const all: string[] = [];
+  const rest: string[] = [];
+  for (const name of names) {
+    const json = JSON.stringify(value[name]);
+    const member = `${JSON.stringify(name)}:${json}`;
+    all.push(member);
+    if (name === "rtf" || name === "text") parts.push([name, json]);
+    else rest.push(member);
+  }
+  parts.push(["detail", `{${rest.join(",")}}`]);
+  return `{${all.join(",")}}`;
 }
 
 function isDeeper(value: unknown, levels: number): boolean {
