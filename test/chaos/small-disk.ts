@@ -1,6 +1,27 @@
 import { execFileSync } from "node:child_process";
-import { closeSync, mkdirSync, openSync, renameSync, rmSync, writeSync } from "node:fs";
+import {
+  closeSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeSync,
+} from "node:fs";
 import { join } from "node:path";
+
+/** Source of the mounts, followed by the process that made them. */
+const SOURCE = "parlance-test-";
+
+/** A test that was killed leaves its file systems in memory mounted. */
+function removeAbandoned(): void {
+  for (const line of readFileSync("/proc/mounts", "utf8").split("\n")) {
+    const [source = "", folder = ""] = line.split(" ");
+    const owner = source.startsWith(SOURCE) ? source.slice(SOURCE.length) : undefined;
+    if (owner !== undefined && !existsSync(`/proc/${owner}`)) execFileSync("umount", ["--lazy", folder]);
+  }
+}
 
 /** A folder on a file system of its own, small enough to be filled: what is written then fails with the real ENOSPC. */
 export class SmallDisk {
@@ -14,11 +35,12 @@ export class SmallDisk {
 
   /** Puts the folder, with what is in it, on a file system in memory. Nobody may be writing there. @throws without the right to mount */
   static under(folder: string, megabytes: number): SmallDisk {
+    removeAbandoned();
     const before = `${folder}.before`;
     mkdirSync(folder, { recursive: true });
     renameSync(folder, before);
     mkdirSync(folder, { mode: 0o700 });
-    execFileSync("mount", ["-t", "tmpfs", "-o", `size=${megabytes}m`, "parlance-test", folder]);
+    execFileSync("mount", ["-t", "tmpfs", "-o", `size=${megabytes}m`, `${SOURCE}${process.pid}`, folder]);
     execFileSync("cp", ["-a", `${before}/.`, folder]);
     rmSync(before, { recursive: true });
     return new SmallDisk(folder);
