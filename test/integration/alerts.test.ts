@@ -165,7 +165,7 @@ test("Redis, Kamailio and the worker killed: each is told by its name, by webhoo
     const answer = await parlance(lab.stack.configFiles.n1 ?? "", "alert", "list", "--json");
     return answer.out.trim() === "[]";
   });
-  assert.doesNotMatch(await metrics(0), /^parlance_alert\{/m);
+  await until("nor in the metrics of the node", async () => !/^parlance_alert\{/m.test(await metrics(0)));
 });
 
 test("a node killed, also the one that looks after the pool, is missed until it is back", async () => {
