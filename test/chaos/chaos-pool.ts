@@ -4,7 +4,7 @@ import { until } from "../support/until.ts";
 import { ArchiveChild } from "./archive-child.ts";
 import { makeClocksAdjustable } from "./clocks.ts";
 import { CrowdMember } from "./crowd-member.ts";
-import { count } from "./gather.ts";
+import { asked, count } from "./gather.ts";
 import { mayMount, SmallDisk } from "./small-disk.ts";
 import { Supervisor } from "./supervisor.ts";
 
@@ -74,9 +74,9 @@ export async function openChaosPool(smallDisks = false): Promise<ChaosPool> {
         return [new CrowdMember(lab, user, own)];
       }),
     async incarnationOf(node) {
-      const [row] = await lab.sql<{ incarnation: string }>(
-        "SELECT incarnation FROM incarnation WHERE node = ? ORDER BY epoch DESC LIMIT 1",
-        [node],
+      const [row] = await asked<{ incarnation: string }>(
+        lab,
+        `SELECT incarnation FROM incarnation WHERE node = '${node}' ORDER BY epoch DESC LIMIT 1`,
       );
       return row?.incarnation ?? "";
     },

@@ -16,7 +16,8 @@ const ROOM_URI = "CONCAT('ma-chan://', r.domain, '/', r.guid)";
 export async function untilArchived(lab: Lab): Promise<void> {
   let waiting = "";
   const nothingWaits = async () => {
-    const [row] = await lab.sql<Record<string, number>>(
+    const [row] = await asked<Record<string, number>>(
+      lab,
       "SELECT (SELECT COUNT(*) FROM compliance_outbox) AS outbox, (SELECT COUNT(*) FROM compliance_handover) AS handover, " +
         "(SELECT COUNT(*) FROM compliance_run) AS runs, (SELECT COUNT(*) FROM archive_intake) AS intake, " +
         "(SELECT MAX(seq) + 1 FROM archive_leaf) - (SELECT MAX(size) FROM archive_checkpoint) AS unsigned_events",
@@ -30,7 +31,7 @@ export async function untilArchived(lab: Lab): Promise<void> {
 }
 
 /** A busy machine's database answers late: what is asked here has time. */
-async function asked<Row extends object>(lab: Lab, sql: string): Promise<Row[]> {
+export async function asked<Row extends object>(lab: Lab, sql: string): Promise<Row[]> {
   const deadline = performance.now() + ASKING_LIMIT_MS;
   for (;;) {
     try {
