@@ -101,7 +101,7 @@ export async function readPrincipals(
 /** The lists that name this principal itself, by name. */
 export async function readListings(queries: Queries, principalId: number): Promise<Listings> {
   const rooms = await queries.rows<Listings["rooms"][number]>(
-    "SELECT r.id, r.name, rr.role AS word FROM room_role rr JOIN room r ON r.id = rr.room_id WHERE rr.principal_id = ? ORDER BY r.name",
+    "SELECT r.id, r.name, rr.role AS word FROM room_role rr JOIN room r ON r.id = rr.room_id WHERE rr.principal_id = ? ORDER BY r.name, rr.role",
     [principalId],
   );
   const categories = await queries.rows<Listings["categories"][number]>(
