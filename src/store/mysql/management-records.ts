@@ -1,4 +1,3 @@
-import { createHash } from "node:crypto";
 import { type ComplianceFact, canonicalBody, type EventActor, NO_ROOM } from "../../chat/compliance-event.ts";
 import type { Room } from "../../chat/room.ts";
 import type { Queries, Value } from "./database.ts";
@@ -94,9 +93,4 @@ export class ManagementRecords {
     await queries.change("UPDATE room SET last_event = last_event + ? WHERE id = ?", [count, roomId]);
     return last + 1;
   }
-}
-
-/** As `flush-record.ts` has it: tells two endpoints of one user apart and opens nothing. */
-export function sessionDigest(token: string): string {
-  return createHash("sha256").update(token).digest("hex").slice(0, 16);
 }

@@ -3,9 +3,10 @@ import type { EventActor } from "../../chat/compliance-event.ts";
 import type { Role } from "../../chat/principal.ts";
 import type { ManagementUnit, RoleEntry, RoomFields } from "../../management/ports.ts";
 import { ids, type Queries, type Value } from "./database.ts";
+import { sessionOf } from "./flush-record.ts";
 import { inviteMembers, withdrawInvitations } from "./invitations.ts";
 import type { Afterwards } from "./management-afterwards.ts";
-import { type ManagementRecords, sessionDigest } from "./management-records.ts";
+import type { ManagementRecords } from "./management-records.ts";
 import { chunks, findRoom, readList } from "./management-rows.ts";
 import { readMembersAmong } from "./principal-scope.ts";
 import { auditCreated, auditUpdated } from "./room-audit.ts";
@@ -124,7 +125,7 @@ export function roomPart(
       for (const { token, ...by } of await participants(queries, room.id))
         records.add({
           by,
-          session: sessionDigest(token),
+          session: sessionOf(token),
           room,
           fact: { kind: "PART", reason: "expelled" },
         });

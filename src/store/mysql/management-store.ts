@@ -23,10 +23,11 @@ import type {
 import type { ComplianceWaker } from "../../ports.ts";
 import { type Database, limit, type Queries } from "./database.ts";
 import { eventIds } from "./event-ids.ts";
+import { sessionOf } from "./flush-record.ts";
 import type { Afterwards } from "./management-afterwards.ts";
 import { messagePart, readNumbers, readSpan } from "./management-messages.ts";
 import { addInPart, categoryPart, peoplePart } from "./management-others.ts";
-import { ManagementRecords, type RecordsContext, sessionDigest } from "./management-records.ts";
+import { ManagementRecords, type RecordsContext } from "./management-records.ts";
 import { roomPart } from "./management-rooms.ts";
 import { findRoom, readCategories, readList } from "./management-rows.ts";
 import { lockMemberships } from "./membership-rows.ts";
@@ -159,7 +160,7 @@ export class MysqlManagementStore implements ManagementStore, ChangeStore, Setti
     const left: Later[] = [];
     const afterwards: Afterwards = (later) => void left.push(later);
     const by = eventActor(actor);
-    const session = actor.kind === "user" ? sessionDigest(actor.token) : "";
+    const session = actor.kind === "user" ? sessionOf(actor.token) : "";
     const unit: ManagementUnit = {
       ...roomPart(queries, records, { by: by.uri, nowMs: this.#options.nowMs }, afterwards),
       ...categoryPart(queries),
