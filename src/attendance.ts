@@ -108,9 +108,10 @@ export class Attendance {
     this.ports.fanout.leave(session, room.id);
   }
 
-  /** What is delivered now has been heard by whoever still listens. */
+  /** What is delivered now has been heard by whoever listens: not who is silenced, nor who is just being taken over. */
   private heardAll(session: Session, room: Room): void {
     if (this.ports.fanout.sessionsIn(room.id).has(session)) this.ports.readMarks.left(session, room);
+    else this.ports.readMarks.leftUnheard(session, room);
   }
 
   /** The dialog is over. With `remember`, a post from the same endpoint may still enter a room for it (`xccos` 3.6). */

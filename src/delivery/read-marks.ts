@@ -42,6 +42,11 @@ export class ReadMarks {
     this.heard(session, room, this.ports.delivered(room.id));
   }
 
+  /** The session leaves a room it hears nothing of, not yet or no more: what its dead node had sent it is all it is sure to have heard. */
+  leftUnheard(session: Session, room: Room): void {
+    this.heard(session, room, undefined);
+  }
+
   /**
    * Nobody knows when the connection died: it counts as having heard what had left a moment ago. Of datagrams nobody knows even
    * that: what such a client heard live is unread again.
@@ -90,8 +95,9 @@ export class ReadMarks {
 
   private heard(session: Session, room: Room, upTo: number | undefined): void {
     const joined = session.rooms.get(room.id);
-    if (!joined || upTo === undefined || upTo <= (joined.entered ?? joined.since)) return;
-    this.note(session.user.id, room.id, upTo);
+    if (!joined) return;
+    const number = Math.max(joined.since, upTo ?? 0);
+    if (number > (joined.entered ?? joined.since)) this.note(session.user.id, room.id, number);
   }
 }
 
