@@ -1,3 +1,4 @@
+import { beginArchive } from "../src/store/mysql/archive-begin.ts";
 import { guardArchive } from "../src/store/mysql/archive-guard.ts";
 import { migrate } from "../src/store/mysql/migrate.ts";
 import { addInCommands } from "./administration/add-ins.ts";
@@ -43,7 +44,7 @@ export const COMMANDS: Readonly<Record<string, CliCommand>> = {
     options: {},
     run: async (words, values) => {
       expectWords(words, [], "parlance migrate --config FILE");
-      const url = configOf(values).mysqlUrl;
+      const { mysqlUrl: url, compliance } = configOf(values);
       const applied = await migrate(url);
       const unguarded = await guardArchive(url);
       if (unguarded !== undefined)
@@ -55,6 +56,8 @@ export const COMMANDS: Readonly<Record<string, CliCommand>> = {
           ? `schema brought up to date, applied: ${applied.join(", ")}\n`
           : "the schema is up to date\n",
       );
+      if (compliance.archive.enabled && (await beginArchive(url)))
+        process.stdout.write("the archive begins here: what was recorded before goes to the adapter alone\n");
       return EXIT.ok;
     },
   },

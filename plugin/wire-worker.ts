@@ -5,6 +5,7 @@ import { RunFolders } from "../src/compliance/folder.ts";
 import { formats } from "../src/compliance/formats/formats.ts";
 import type { ComplianceWatch } from "../src/compliance/ports.ts";
 import { ComplianceWorker } from "../src/compliance/worker.ts";
+import { beginArchive } from "../src/store/mysql/archive-begin.ts";
 import { Database } from "../src/store/mysql/database.ts";
 import { MysqlHandoverStore } from "../src/store/mysql/handover-store.ts";
 import { requireSchema } from "../src/store/mysql/migrate.ts";
@@ -20,6 +21,7 @@ import { makeReconciler, makeStatements } from "./wire-reconcile.ts";
 /** Builds the compliance worker out of its parts and starts it. */
 export async function startWorker(config: Config, log: Logger): Promise<{ stop: () => Promise<void> }> {
   await requireSchema(config.mysqlUrl);
+  if (config.compliance.archive.enabled) await beginArchive(config.mysqlUrl);
   const database = new Database({ url: config.mysqlUrl, connections: 6 });
   const { adapter, "one-room-per-file": filePerRoom, "run-interval": runIntervalMs } = config.compliance;
   const watch: ComplianceWatch = {

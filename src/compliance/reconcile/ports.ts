@@ -8,6 +8,8 @@ export interface StreamCount {
   readonly roomId: number | undefined;
   /** No event follows. */
   readonly ended: boolean;
+  /** Of a room, its last message before the archive began: the archive has nothing to say of those. */
+  readonly beforeArchive?: number;
 }
 
 /** How far a stream is sealed. */

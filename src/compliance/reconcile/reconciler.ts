@@ -219,12 +219,12 @@ export class Reconciler {
 
   async #compareRoom(
     lease: Lease,
-    { stream, roomId = 0, committed }: StreamCount,
+    { stream, roomId = 0, committed, beforeArchive = 0 }: StreamCount,
     { streamId, lastSeq }: SealedHead,
     known: Compared | undefined,
     found: Difference[],
   ): Promise<{ compared: boolean; settled: boolean; messages: number }> {
-    const start = known ?? NOTHING_COMPARED;
+    const start = known ?? { ...NOTHING_COMPARED, number: beforeArchive };
     if (start.eventSeq >= lastSeq && start.eventSeq >= committed)
       return { compared: false, settled: true, messages: 0 };
     const fold = new RoomFold(stream, start);

@@ -52,15 +52,16 @@ export class MysqlBooks implements Books {
   }
 
   async roomCounts(after: number, rows: number): Promise<StreamCount[]> {
-    const found = await this.#database.rows<{ id: number; last_event: number }>(
-      `SELECT id, last_event FROM room WHERE id > ? ORDER BY id ${limit(rows)}`,
+    const found = await this.#database.rows<{ id: number; last_event: number; before_archive: number }>(
+      `SELECT id, last_event, before_archive FROM room WHERE id > ? ORDER BY id ${limit(rows)}`,
       [after],
     );
-    return found.map(({ id, last_event }) => ({
+    return found.map(({ id, last_event, before_archive }) => ({
       stream: `room:${id}`,
       committed: Number(last_event),
       roomId: id,
       ended: false,
+      beforeArchive: before_archive,
     }));
   }
 
