@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import type { Difference, DifferenceKind } from "../../src/compliance/reconcile/ports.ts";
 import { asDay, isComplete, type Statement } from "../../src/compliance/statement/statement.ts";
-import { Database } from "../../src/store/mysql/database.ts";
+import { Database, PATIENT_MS } from "../../src/store/mysql/database.ts";
 import { differencesOf } from "../../src/store/mysql/differences.ts";
 import { requireSchema } from "../../src/store/mysql/migrate.ts";
 import { EXIT, UsageError } from "../command-line.ts";
@@ -136,7 +136,7 @@ async function withDatabase(
   work: (database: Database, config: Config) => Promise<number>,
 ): Promise<number> {
   await requireSchema(config.mysqlUrl);
-  const database = new Database({ url: config.mysqlUrl, connections: 3 });
+  const database = new Database({ url: config.mysqlUrl, connections: 3, statementMs: PATIENT_MS });
   try {
     return await work(database, config);
   } finally {

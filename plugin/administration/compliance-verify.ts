@@ -6,7 +6,7 @@ import { CannotCheck } from "../../src/compliance/verify/ports.ts";
 import { type OutsideCheckpoint, type Verified, verifyLog } from "../../src/compliance/verify/verify.ts";
 import { MysqlArchiveReader } from "../../src/store/mysql/archive-reader.ts";
 import { MysqlArchiveStatus } from "../../src/store/mysql/archive-status.ts";
-import { Database } from "../../src/store/mysql/database.ts";
+import { Database, PATIENT_MS } from "../../src/store/mysql/database.ts";
 import { requireSchema } from "../../src/store/mysql/migrate.ts";
 import { archiveKey } from "../archive-key.ts";
 import { UsageError } from "../command-line.ts";
@@ -81,7 +81,7 @@ async function online(values: Values, show: ShowProgress): Promise<Report> {
   const config = configOf(values);
   const keys = givenKeys(values) ?? [archiveKey(config)];
   await requireSchema(config.mysqlUrl);
-  const database = new Database({ url: config.mysqlUrl, connections: 3 });
+  const database = new Database({ url: config.mysqlUrl, connections: 3, statementMs: PATIENT_MS });
   try {
     const status = new MysqlArchiveStatus(database);
     const from = await fromOf(values, status);

@@ -5,7 +5,7 @@ import { exportLog } from "../../src/compliance/verify/export-writer.ts";
 import { CannotCheck } from "../../src/compliance/verify/ports.ts";
 import { MysqlArchiveReader } from "../../src/store/mysql/archive-reader.ts";
 import { MysqlArchiveStatus } from "../../src/store/mysql/archive-status.ts";
-import { Database } from "../../src/store/mysql/database.ts";
+import { Database, PATIENT_MS } from "../../src/store/mysql/database.ts";
 import { requireSchema } from "../../src/store/mysql/migrate.ts";
 import { archiveKey } from "../archive-key.ts";
 import { EXIT, UsageError } from "../command-line.ts";
@@ -190,7 +190,7 @@ function command(
       const given = expectWords(words, names, usage);
       const config = configOf(values);
       await requireSchema(config.mysqlUrl);
-      const database = new Database({ url: config.mysqlUrl, connections: 3 });
+      const database = new Database({ url: config.mysqlUrl, connections: 3, statementMs: PATIENT_MS });
       const progress = progressOn(process.stderr);
       try {
         const archive = {

@@ -5,7 +5,7 @@ import { Reconciler } from "../../src/compliance/reconcile/reconciler.ts";
 import { verifyLog } from "../../src/compliance/verify/verify.ts";
 import { MysqlArchiveReader } from "../../src/store/mysql/archive-reader.ts";
 import { MysqlBooks } from "../../src/store/mysql/books-store.ts";
-import { Database } from "../../src/store/mysql/database.ts";
+import { Database, PATIENT_MS } from "../../src/store/mysql/database.ts";
 import { type CapturedEvent, unbalanced } from "../support/captured.ts";
 import type { Lab } from "../support/lab.ts";
 import type { Evidence, SealedEvent } from "./evidence.ts";
@@ -14,7 +14,7 @@ import type { Evidence, SealedEvent } from "./evidence.ts";
 export async function sealedEvidence(
   lab: Lab,
 ): Promise<Pick<Evidence, "sealed" | "recorded" | "complaints">> {
-  const database = new Database({ url: lab.stack.mysqlUrl, connections: 3 });
+  const database = new Database({ url: lab.stack.mysqlUrl, connections: 3, statementMs: PATIENT_MS });
   try {
     const events = await allEvents(database);
     return {

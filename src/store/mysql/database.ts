@@ -24,7 +24,12 @@ export interface DatabaseOptions {
   readonly connections?: number;
   /** Requests that may wait for a connection; more are refused at once. */
   readonly queued?: number;
+  /** How long a statement may take, milliseconds; 1.8 s unless somebody waits who has more time than a chat. */
+  readonly statementMs?: number;
 }
+
+/** For whoever reads the archive at length: a database that is busy is waited for. */
+export const PATIENT_MS = 30_000;
 
 /** How long a request waits for a connection of the pool. */
 const BORROW_TIMEOUT_MS = 1_800;
@@ -36,8 +41,15 @@ const MAX_ATTEMPTS = 6;
  */
 export class Database implements Queries {
   readonly #pool: Pool;
+  readonly #statementMs: number;
 
-  constructor({ url, connections = 10, queued = 1_000 }: DatabaseOptions) {
+  constructor({
+    url,
+    connections = 10,
+    queued = 1_000,
+    statementMs = STATEMENT_TIMEOUT_MS,
+  }: DatabaseOptions) {
+    this.#statementMs = statementMs;
     this.#pool = createPool({ ...connectionOptions(url), connectionLimit: connections, queueLimit: queued });
     this.#pool.on("connection", (connection) => {
       const end = (error: unknown) => {
@@ -49,11 +61,11 @@ export class Database implements Queries {
   }
 
   rows<Row extends object>(sql: string, values: readonly Value[] = []): Promise<Row[]> {
-    return this.#with((connection) => new Borrowed(connection).rows<Row>(sql, values));
+    return this.#with((connection) => new Borrowed(connection, this.#statementMs).rows<Row>(sql, values));
   }
 
   change(sql: string, values: readonly Value[] = []): Promise<Change> {
-    return this.#with((connection) => new Borrowed(connection).change(sql, values));
+    return this.#with((connection) => new Borrowed(connection, this.#statementMs).change(sql, values));
   }
 
   /**
@@ -63,7 +75,7 @@ export class Database implements Queries {
   async transaction<Result>(work: (queries: Queries) => Promise<Result>): Promise<Result> {
     for (let attempt = 1; ; attempt++) {
       try {
-        return await this.#with((connection) => transact(new Borrowed(connection), work));
+        return await this.#with((connection) => transact(new Borrowed(connection, this.#statementMs), work));
       } catch (error) {
         const cause = error instanceof ChatError ? error.cause : error;
         const trouble = cause instanceof StoreError ? troubleOf(cause) : "other";
@@ -110,9 +122,11 @@ export class Database implements Queries {
 
 class Borrowed implements Queries {
   readonly #connection: PoolConnection;
+  readonly #statementMs: number;
 
-  constructor(connection: PoolConnection) {
+  constructor(connection: PoolConnection, statementMs: number) {
     this.#connection = connection;
+    this.#statementMs = statementMs;
   }
 
   async rows<Row extends object>(sql: string, values: readonly Value[] = []): Promise<Row[]> {
@@ -125,7 +139,7 @@ class Borrowed implements Queries {
 
   #run(sql: string, values: readonly Value[]): Promise<unknown> {
     return new Promise((resolve, reject) => {
-      this.#connection.query({ sql, values: [...values], timeout: STATEMENT_TIMEOUT_MS }, (error, result) =>
+      this.#connection.query({ sql, values: [...values], timeout: this.#statementMs }, (error, result) =>
         error ? reject(new StoreError(error)) : resolve(result),
       );
     });
