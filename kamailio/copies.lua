@@ -55,7 +55,7 @@ local function path_of(known)
 	local over = (proto == "ws" and "tcp") or (proto == "wss" and "tls") or proto
 	if path_count >= MAX_PATHS then paths, path_count = {}, 0 end
 	path_count = path_count + 1
-	local path = { nexthop = "sip:" .. remote .. ";transport=" .. proto, socket = over .. ":" .. here }
+	local path = { remote = remote, nexthop = "sip:" .. remote .. ";transport=" .. proto, socket = over .. ":" .. here }
 	-- What corex can send over: not WebSocket, and an IPv6 address would need brackets.
 	if (proto == "tcp" or proto == "tls") and string.find(here, "^[%d.]+:%d+$") then
 		path.via = "SIP/2.0/" .. string.upper(proto) .. " " .. here
@@ -109,46 +109,83 @@ end
 -- What is being sent, and what became of it; one per process, since a process works on one call at a time.
 local round, outcome = nil, nil
 
--- The line's way out, found once: a connection's number is never given to another one.
+-- Whether what is written to the address without a transaction goes into this very connection. COMPAT(Kamailio, 5.6): sendx looks for
+-- one by remote address alone, as this function does, which is not among those a script calls directly.
+local function leads_to(conid, path)
+	KSR.x.modf("tcp_get_conid", path.remote, "$var(parlance_found)")
+	return KSR.pv.get("$var(parlance_found)") == conid
+end
+
+-- The line's way out, looked at once in a call: a connection's number is never given to another one, but two connections may come
+-- from one address (to a TCP and a TLS port, through a NAT), and a copy of the one is then written with a transaction, which tells them apart.
 local function way_of(line)
+	if line.looked == round then return line.path end
+	line.looked = round
 	if line.conid == 0 then
 		line.path = line.path or datagram_path(line.contact)
 		return line.path
 	end
-	line.path = line.path or path_to(line.conid, line.nexthop)
-	if line.path and KSR.tcpops.tcp_conid_state(line.conid) < 1 then line.path = nil end
-	return line.path
+	local path = line.path or path_to(line.conid, line.nexthop)
+	line.direct = path ~= nil and path.via ~= nil and not round.stateful and leads_to(line.conid, path)
+	if path and not line.direct and KSR.tcpops.tcp_conid_state(line.conid) < 1 then path = nil end
+	line.path = path
+	return path
+end
+
+-- Bytes that are gathered for one connection.
+local MAX_TOGETHER = 32768
+
+-- What a call has for one connection is written in one go: the kernel's part of a copy is as much as all the rest.
+local function write_out(line)
+	local text, count = line.text, line.count
+	line.text = nil
+	local done = KSR.corex.sendx(line.nexthop, line.path.socket, text) >= 0
+	outcome[done and "sent" or "failed"] = outcome[done and "sent" or "failed"] + count
+end
+
+local function write(line, text)
+	-- A call that was broken off leaves its text behind: the node sends it again.
+	if line.text == nil or line.gathered ~= round then
+		line.text, line.count, line.gathered = text, 1, round
+		round.writing[#round.writing + 1] = line
+		return
+	end
+	line.text, line.count = line.text .. text, line.count + 1
+	if #line.text > MAX_TOGETHER then write_out(line) end
+end
+
+local function count(done)
+	outcome[done and "sent" or "failed"] = outcome[done and "sent" or "failed"] + 1
 end
 
 -- A notification. One that is answered needs a transaction, which takes the answer.
 local function send_notification(line, path, cseq, body)
-	if path.via and not round.stateful and line.method == "BENOTIFY" then
+	if line.direct and line.method == "BENOTIFY" then
 		local text = "BENOTIFY " .. line.ruri .. " SIP/2.0\r\nVia: " .. path.via .. ";branch=z9hG4bKpl-" .. round.life .. "-" .. line.reference
 			.. "-" .. cseq .. "\r\nMax-Forwards: 70\r\n" .. line.party .. cseq .. " BENOTIFY\r\n" .. line.headers
 			.. "Content-Length: " .. #body .. "\r\n\r\n" .. body
-		return KSR.corex.sendx(line.nexthop, path.socket, text) >= 0
+		return write(line, text)
 	end
 	-- What is never answered would be sent again and again as a datagram.
 	local method = path.via and line.method or "NOTIFY"
 	local headers = line.party .. cseq .. " " .. method .. "\r\n" .. line.headers
-	return KSR.tm.t_uac_send(method, line.ruri, line.nexthop, path.socket, headers, body) >= 0
+	count(KSR.tm.t_uac_send(method, line.ruri, line.nexthop, path.socket, headers, body) >= 0)
 end
 
--- With PARLANCE_STATEFUL_COPIES 0 no transaction is kept over a connection: nothing would be sent again, and who is silent is found
--- by watching one copy in 256. COMPAT(Kamailio, 5.6): sendx looks for the connection by remote address alone.
+-- No transaction is kept over a connection: nothing would be sent again, and who is silent is found by watching one copy in 256.
 -- The branch says whether it is watched, so that the answers to all others are done with at once (route[PARLANCE_REPLY]).
 local function send_copy(line, path, cseq, watched, group)
-	if path.via and not round.stateful then
+	if line.direct then
 		if line.head == nil then
 			line.head = "INFO " .. line.ruri .. " SIP/2.0\r\nVia: " .. path.via .. ";branch=z9hG4bKpl-"
 			line.branch = round.life .. "-" .. line.reference .. "-"
 			line.middle = "\r\nMax-Forwards: 70\r\n" .. line.party
 		end
 		local text = line.head .. (watched and "w" or "") .. line.branch .. cseq .. line.middle .. cseq .. group.tail
-		return KSR.corex.sendx(line.nexthop, path.socket, text) >= 0
+		return write(line, text)
 	end
 	local headers = line.party .. cseq .. " INFO\r\nContent-Type: text/plain\r\n"
-	return KSR.tm.t_uac_send("INFO", line.ruri, line.nexthop, path.socket, headers, group.body) >= 0
+	count(KSR.tm.t_uac_send("INFO", line.ruri, line.nexthop, path.socket, headers, group.body) >= 0)
 end
 
 -- Nobody hears of an INFO without an answer unless it is remembered, which costs as much as sending it. So every 256th of a
@@ -172,24 +209,16 @@ local function carry(line, number, group)
 	local path = way_of(line)
 	if path == nil then return once(outcome.dead, outcome.seen_dead, line.conid) end
 	local cseq = string.format("%d", number)
-	if line.method then
-		local done = send_notification(line, path, cseq, group.body)
-		outcome[done and "sent" or "failed"] = outcome[done and "sent" or "failed"] + 1
-		return
-	end
+	if line.method then return send_notification(line, path, cseq, group.body) end
 	local watched = number % 256 == 1
 	if watched then watch(line, cseq) end
-	if send_copy(line, path, cseq, watched, group) then
-		outcome.sent = outcome.sent + 1
-	else
-		outcome.failed = outcome.failed + 1
-	end
+	send_copy(line, path, cseq, watched, group)
 end
 
 -- Sends every group to its dialogs. `lines` is what `learn` gave.
 -- @returns { sent, failed, refused, dead = conids, unknown = references }
 function copies.send(groups, lines, node, stateful)
-	round = { life = lines.life, node = node, stateful = stateful }
+	round = { life = lines.life, node = node, stateful = stateful, writing = {} }
 	outcome = { sent = 0, refused = 0, failed = 0, dead = {}, seen_dead = {}, unknown = {}, seen_unknown = {} }
 	for _, group in ipairs(groups) do
 		local to = group.to
@@ -198,6 +227,9 @@ function copies.send(groups, lines, node, stateful)
 			local line = lines.by[to[i]]
 			if line then carry(line, to[i + 1], group) else once(outcome.unknown, outcome.seen_unknown, to[i]) end
 		end
+	end
+	for _, line in ipairs(round.writing) do
+		if line.text ~= nil then write_out(line) end
 	end
 	return outcome
 end

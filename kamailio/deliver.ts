@@ -28,6 +28,8 @@ export interface DeliveryPorts {
    * @throws whatever the client throws
    */
   readonly attempt: (load: Load, timeoutMs: number) => Promise<Load>;
+  /** A load that has to be told goes in one call. */
+  readonly fits: (load: Load) => boolean;
   /** A call with nothing in it, over the same socket. */
   readonly ping: () => Promise<"answered" | "refused" | "away">;
   /** False: Kamailio has begun another life, or this node may say nothing more. */
@@ -70,7 +72,10 @@ async function deliverPart(
       if (sizeOf(load) === 0) return;
       tellings += 1;
       if (tellings > MAX_TELLINGS) throw new Error("Kamailio forgets what it has just been told");
-      continue;
+      const pieces = inPieces(load, ports.fits);
+      if (pieces.length === 1) continue;
+      for (const piece of pieces) await deliverPart(piece, ports, beganMs, isPart);
+      return;
     }
     const error = outcome;
     const isRefused = error instanceof RemoteError && error.httpStatus === 400; // it says so itself, and will again
@@ -85,6 +90,11 @@ async function deliverPart(
     for (const half of halves(load)) await deliverPart(half, ports, beganMs, true);
     return;
   }
+}
+
+/** Names that were told when the load was made up, and were forgotten since, make more than one call of it. */
+function inPieces(load: Load, fits: DeliveryPorts["fits"]): Load[] {
+  return sizeOf(load) === 1 || fits(load) ? [load] : halves(load).flatMap((half) => inPieces(half, fits));
 }
 
 async function attempt(load: Load, ports: DeliveryPorts, timeoutMs: number): Promise<Error | Load> {

@@ -9,7 +9,7 @@ import type { BatchClient } from "./jsonrpc/client.ts";
 import { RemoteError } from "./jsonrpc/errors.ts";
 import { shardOf, Told } from "./lines.ts";
 import { encodeCall, type Load, sizeOf, standing } from "./load.ts";
-import { Shard } from "./shard.ts";
+import { FRAME_BYTES, Shard } from "./shard.ts";
 import { Untaken } from "./untaken.ts";
 import type { WayIn } from "./way-in.ts";
 
@@ -74,13 +74,10 @@ export class EdgeLink {
     this.ports = ports;
     this.name = ports.name;
     this.mostCallBytes = ports.maxCallBytes;
-    this.shards = ports.clients.map((client) => ({
-      queue: new Shard(ports.maxCallBytes),
-      client,
-      told: new Told(),
-      busy: false,
-      idleMs: 0,
-    }));
+    this.shards = ports.clients.map((client) => {
+      const told = new Told();
+      return { queue: new Shard(ports.maxCallBytes, told), client, told, busy: false, idleMs: 0 };
+    });
     this.pinging = setInterval(() => this.ping(), PING_MS);
     this.ping();
   }
@@ -229,6 +226,7 @@ export class EdgeLink {
     const { start, untaken } = this;
     return deliver(load, {
       clock,
+      fits: ({ copies }) => socket.told.groupsBytes(copies) <= this.mostCallBytes - FRAME_BYTES,
       attempt: (part, timeoutMs) => this.attempt(socket, part, start, timeoutMs),
       ping: async () => {
         const result = await this.pinged(socket, false);

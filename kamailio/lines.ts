@@ -26,13 +26,10 @@ const LINES = new WeakMap<OutgoingDialog, Line>();
 let lastReference = 0;
 /** Digits of a reference and a CSeq with their commas. */
 const COPY_BYTES = 30;
+/** Bytes around a body. */
+export const GROUP_BYTES = 30;
 /** References remembered for each socket; Kamailio remembers as many for each node. */
 const MAX_TOLD = 65_536;
-
-/** Bytes of a copy in a call, when Kamailio must be told everything: mostly names that the client chose. */
-export function copyBytes(dialog: OutgoingDialog): number {
-  return lineOf(dialog).bytes + COPY_BYTES;
-}
 
 /** Which of `shards` sockets carries this dialog: always the same one, so that its messages stay in order. */
 export function shardOf(dialog: OutgoingDialog, shards: number): number {
@@ -45,6 +42,22 @@ export function shardOf(dialog: OutgoingDialog, shards: number): number {
  */
 export class Told {
   private readonly references = new Set<number>();
+
+  /** Bytes of a copy in a call: most of them are names that the client chose, until they have been told. */
+  copyBytes(dialog: OutgoingDialog): number {
+    const { reference, bytes } = lineOf(dialog);
+    return this.references.has(reference) ? COPY_BYTES : bytes + COPY_BYTES;
+  }
+
+  /** Bytes of all these in a call. */
+  groupsBytes(groups: readonly Group[]): number {
+    let bytes = 0;
+    for (const { body, dialogs } of groups) {
+      bytes += Buffer.byteLength(body) + GROUP_BYTES;
+      for (const dialog of dialogs) bytes += this.copyBytes(dialog);
+    }
+    return bytes;
+  }
 
   /** JSON texts of the lines to be told and of the groups of copies. Each copy gets the dialog's next CSeq. */
   encode(groups: readonly Group[]): { lines: string; copies: string } {

@@ -16,8 +16,9 @@ export const TEXT_LENGTH = 290;
 interface ClosedLoop {
   readonly world: World;
   readonly crowd: Crowd;
-  /** Each has one post outstanding. */
   readonly posters: readonly Poster[];
+  /** Posts that each has outstanding; one unless given. */
+  readonly outstanding?: number;
   readonly ms: number;
   /** The next post when the own copy has come, else when the post is acknowledged. */
   readonly untilOwnCopy: boolean;
@@ -28,14 +29,15 @@ interface ClosedLoop {
 
 /** Posts for `ms` and waits until the last copy has come. What comes after the time is not counted. */
 export async function closedLoop(load: ClosedLoop): Promise<Round> {
-  const { world, crowd, posters, ms, untilOwnCopy, counted } = load;
+  const { world, crowd, posters, outstanding = 1, ms, untilOwnCopy, counted } = load;
   const pids = world.pids();
   const before = { cpu: cpuMicroseconds(pids), at: performance.now(), count: crowd[counted] };
   const until = before.at + ms;
   const work = async ({ place, room }: Poster): Promise<void> => {
     while (performance.now() < until) await crowd.post(place, room, TEXT_LENGTH, untilOwnCopy);
   };
-  const posting = Promise.all(posters.map(work));
+  const strands = posters.flatMap((poster) => Array.from({ length: outstanding }, () => poster));
+  const posting = Promise.all(strands.map(work));
   await Promise.race([posting, pause(ms)]);
   await pause(Math.max(0, until - performance.now()));
   const count = crowd[counted] - before.count;

@@ -98,5 +98,7 @@ async function enter(
 
 function loop(world: World, crowd: Crowd, room: WorldRoom, ms: number): Promise<Round> {
   const posters = FANOUT_POSTERS.map((place) => ({ place, room: room.uri }));
-  return closedLoop({ world, crowd, posters, ms, untilOwnCopy: true, counted: "copies" });
+  // imc's members post again when they are answered, whatever is still to be sent. Ours wait for their own copies: two posts each keep
+  // them from falling into step, so that there is something to send while a post is being committed.
+  return closedLoop({ world, crowd, posters, outstanding: 2, ms, untilOwnCopy: true, counted: "copies" });
 }

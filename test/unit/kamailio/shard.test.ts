@@ -6,22 +6,41 @@ import { encodeCall } from "../../../kamailio/load.ts";
 import { Shard } from "../../../kamailio/shard.ts";
 import { aSession } from "../../support/sessions.ts";
 
-const many = Array.from({ length: 600 }, (_, index) => aSession("alice", index + 1));
+const many = Array.from({ length: 1_200 }, (_, index) => aSession("alice", index + 1));
 const bob = aSession("bob", 900);
 const taken = (shard: Shard) => shard.take().copies.map(({ body, dialogs }) => `${body}×${dialogs.length}`);
 
-test("a large room is cut into calls of 250 copies, and a small one takes its turn in between", () => {
-  const shard = new Shard(120_000);
+test("a large room is cut into calls of 500 copies, and a small one takes its turn in between", () => {
+  const told = new Told();
+  told.encode([{ body: "before", dialogs: many }]);
+  const shard = new Shard(120_000, told);
   shard.addCopies("large", 7, many, 1, 0);
   shard.addCopies("small", 10, [bob], 2, 0);
-  assert.deepEqual(taken(shard), ["large×250"]);
-  assert.deepEqual(taken(shard), ["small×1", "large×249"]);
-  assert.deepEqual(taken(shard), ["large×101"]);
+  assert.deepEqual(taken(shard), ["large×500"]);
+  assert.deepEqual(taken(shard), ["small×1", "large×499"]);
+  assert.deepEqual(taken(shard), ["large×201"]);
   assert.ok(shard.empty);
 });
 
+test("names that have been told take no room in a call: messages of one room leave together", () => {
+  const told = new Told();
+  const shard = new Shard(20_000, told);
+  const some = many.slice(0, 200);
+  const about = { node: "n1", start: "a", homes: undefined, hello: false };
+  const calls = () => {
+    let count = 0;
+    for (; !shard.empty; count++)
+      assert.ok(Buffer.byteLength(encodeCall(shard.take(), about, told)) < 20_000);
+    return count;
+  };
+  shard.addCopies("first", 7, some, 1, 0);
+  assert.ok(calls() > 2);
+  for (const body of ["second", "third"]) shard.addCopies(body, 8, some, 1, 0);
+  assert.deepEqual(taken(shard), ["second×200", "third×200"]);
+});
+
 test("messages of one room never overtake each other", () => {
-  const shard = new Shard(120_000);
+  const shard = new Shard(120_000, new Told());
   for (const body of ["one", "two", "three"]) shard.addCopies(body, 10, many, 1, 0);
   const order: string[] = [];
   while (!shard.empty) for (const copy of shard.take().copies) order.push(copy.body);
@@ -32,7 +51,7 @@ test("messages of one room never overtake each other", () => {
 });
 
 test("replies and notices go before the rooms, answers with whatever leaves next", () => {
-  const shard = new Shard(120_000);
+  const shard = new Shard(120_000, new Told());
   shard.addCopies("room", 10, [bob], 1, 0);
   shard.addCopies("reply", 10, [bob], 0, 0);
   shard.addAnswer({ index: 1, label: 2, answer: { status: 200, reason: "OK" }, onGone: undefined });
@@ -45,7 +64,7 @@ test("replies and notices go before the rooms, answers with whatever leaves next
 });
 
 test("a body too large to share a call travels alone", () => {
-  const shard = new Shard(120_000);
+  const shard = new Shard(120_000, new Told());
   const large = "x".repeat(109_000);
   shard.addCopies("s".repeat(20_000), 20_002, [bob], 1, 0);
   shard.addCopies(large, 109_002, [bob], 2, 0);
@@ -68,7 +87,7 @@ test("no call is longer than Kamailio can read, whatever names clients choose an
     const plain = aSession("alice", index + 1).state;
     return aSession("alice", index + 1, { state: { ...plain, ...long } });
   });
-  const shard = new Shard(120_000);
+  const shard = new Shard(120_000, new Told());
   const headers = [`Contact: <sip:${"x".repeat(900)}>`];
   for (let label = 0; label < 300; label++)
     shard.addAnswer({ index: 1, label, answer: { status: 200, reason: "OK", headers }, onGone: undefined });
@@ -87,7 +106,7 @@ test("no call is longer than Kamailio can read, whatever names clients choose an
 });
 
 test("a call never grows beyond what the edge reads, whatever the names of the dialogs", () => {
-  const shard = new Shard(20_000);
+  const shard = new Shard(20_000, new Told());
   shard.addCopies("x".repeat(5_000), 5_002, many, 1, 0);
   let copies = 0;
   while (!shard.empty) {
@@ -100,7 +119,7 @@ test("a call never grows beyond what the edge reads, whatever the names of the d
 });
 
 test("what an edge does not take is bounded", () => {
-  const shard = new Shard(120_000);
+  const shard = new Shard(120_000, new Told());
   let added = 0;
   while (added < 10_000 && shard.addCopies("more", 10, many, 1, 0)) added += 1;
   assert.equal(added, Math.floor(500_000 / many.length));
@@ -109,7 +128,7 @@ test("what an edge does not take is bounded", () => {
 test("a copy whose names are longer than was counted on leaves all the same, alone", () => {
   const plain = aSession("alice", 1).state;
   const long = aSession("alice", 1, { state: { ...plain, remoteTarget: `sip:${"x".repeat(3_000)}` } });
-  const shard = new Shard(20_000);
+  const shard = new Shard(20_000, new Told());
   assert.ok(!shard.isTooLarge(16_000));
   shard.addCopies("x".repeat(15_998), 16_000, [long, bob], 1, 0);
   assert.deepEqual(
@@ -120,7 +139,7 @@ test("a copy whose names are longer than was counted on leaves all the same, alo
 });
 
 test("a copy that leaves no room for an answer has its turn though answers never end", () => {
-  const shard = new Shard(20_000);
+  const shard = new Shard(20_000, new Told());
   shard.addCopies("x".repeat(15_998), 16_000, [bob], 1, 0);
   const leaving = [];
   for (let label = 0; label < 4; label++) {
