@@ -20,7 +20,7 @@ export interface StackOptions {
   readonly wellKnownPorts?: boolean;
   /** Options of mariadbd, such as { "innodb-buffer-pool-size": "1G" }. */
   readonly mariadbOptions?: Readonly<Record<string, string>>;
-  /** Run TypeScript sources through tsx; otherwise dist/. Default: true for a temporary stack. */
+  /** Run TypeScript sources through tsx; otherwise dist/. Default: true for a temporary stack without PARLANCE_RUN_BUILD. */
   readonly fromSources?: boolean;
   readonly logLevel?: string;
   /** Source addresses whose P-Asserted-Identity Kamailio believes; none when absent. */

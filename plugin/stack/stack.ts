@@ -69,7 +69,7 @@ async function startParts(
     domain,
     ports,
     controlAddress,
-    fromSources: options.fromSources ?? temporary,
+    fromSources: options.fromSources ?? (temporary && process.env.PARLANCE_RUN_BUILD === undefined),
     logLevel: options.logLevel ?? "info",
     parentDeathSignal,
   };
