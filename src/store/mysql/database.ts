@@ -139,8 +139,10 @@ class Borrowed implements Queries {
 
   #run(sql: string, values: readonly Value[]): Promise<unknown> {
     return new Promise((resolve, reject) => {
-      this.#connection.query({ sql, values: [...values], timeout: this.#statementMs }, (error, result) =>
-        error ? reject(new StoreError(error)) : resolve(result),
+      this.#connection.query(
+        // Null: the client looks for no place of a value, character by character, in a statement that may be a megabyte.
+        { sql, values: values.length > 0 ? [...values] : null, timeout: this.#statementMs },
+        (error, result) => (error ? reject(new StoreError(error)) : resolve(result)),
       );
     });
   }
