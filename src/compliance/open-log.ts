@@ -1,3 +1,4 @@
+import { setImmediate } from "node:timers/promises";
 import type {
   ArchiveStore,
   IntakeRow,
@@ -19,19 +20,28 @@ export interface Prepared {
   readonly waiting: readonly { readonly row: IntakeRow; readonly missing: number }[];
   /** Ids of events whose number is sealed already. */
   readonly repeats: readonly string[];
+  /** The log's right edge behind the batch. */
   readonly frontier: Frontier;
-  readonly heads: ReadonlyMap<string, StreamHead>;
-  readonly lastStreamId: number;
 }
 
-const maxHeads = 50_000;
+/** Events made into leaves before other work has its turn. */
+const atOnce = 32;
 
-/** The log in the hand of whoever has its lease: its right edge and the heads of its streams, in memory. */
+/**
+ * The log in the hand of whoever has its lease: its right edge and the heads of its streams, in memory. What is prepared builds on
+ * what was prepared before it, in the database or not: when a batch does not get there, the whole of this must be thrown away.
+ */
 export class OpenLog {
   readonly #store: ArchiveStore;
+  readonly #maxHeads: number;
+  /** Of what is in the database. */
   #frontier: Frontier;
+  /** Of all that is prepared, as are the heads. */
+  #edge: Frontier;
   #lastStreamId: number;
   #heads = new Map<string, StreamHead>();
+  /** Prepared and not in the database yet, in their order. */
+  readonly #ahead: Prepared[] = [];
   #last: StoredCheckpoint | undefined;
 
   private constructor(
@@ -39,17 +49,21 @@ export class OpenLog {
     frontier: Frontier,
     lastStreamId: number,
     last: StoredCheckpoint | undefined,
+    maxHeads: number,
   ) {
     this.#store = store;
+    this.#maxHeads = maxHeads;
     this.#frontier = frontier;
+    this.#edge = frontier;
     this.#lastStreamId = lastStreamId;
     this.#last = last;
   }
 
-  static async open(store: ArchiveStore): Promise<OpenLog> {
+  /** @param maxHeads streams whose heads are kept in memory */
+  static async open(store: ArchiveStore, maxHeads = 50_000): Promise<OpenLog> {
     const size = await store.size();
     const frontier = new Frontier(size, await readPeaks(store, size));
-    return new OpenLog(store, frontier, await store.lastStreamId(), await store.lastCheckpoint());
+    return new OpenLog(store, frontier, await store.lastStreamId(), await store.lastCheckpoint(), maxHeads);
   }
 
   /** Why nothing may be appended: the log is not the one of its last checkpoint any more. */
@@ -61,6 +75,7 @@ export class OpenLog {
     return found.equals(root) ? undefined : `the first ${size} events are not those of the checkpoint`;
   }
 
+  /** Events in the database. */
   get size(): number {
     return this.#frontier.size;
   }
@@ -82,10 +97,10 @@ export class OpenLog {
     return (this.#heads.get(stream)?.lastSeq ?? 0) >= streamSeq;
   }
 
-  /** Makes the leaves of all that can follow now. Nothing has happened until `accept`. */
+  /** Makes the leaves of all that can follow what is prepared. Only what is accepted counts for size, root and checkpoints. */
   async prepare(rows: readonly IntakeRow[]): Promise<Prepared> {
     await this.#learn(rows);
-    const frontier = this.#frontier.copy();
+    const frontier = this.#edge.copy();
     const heads = new Map<string, StreamHead>();
     const leaves: NewLeaf[] = [];
     const nodes: KeptNode[] = [];
@@ -96,7 +111,9 @@ export class OpenLog {
     for (let took = -1; took !== leaves.length; ) {
       took = leaves.length;
       const waiting: IntakeRow[] = [];
-      for (const row of inStreamOrder(left)) {
+      for (const [place, row] of inStreamOrder(left).entries()) {
+        // Whoever writes the page before goes on meanwhile.
+        if (place % atOnce === atOnce - 1) await setImmediate();
         const head = heads.get(row.stream) ?? this.#heads.get(row.stream);
         const lastSeq = head?.lastSeq ?? 0;
         if (row.streamSeq <= lastSeq) repeats.push(row.eventId);
@@ -116,18 +133,28 @@ export class OpenLog {
       missing: ((heads.get(row.stream) ?? this.#heads.get(row.stream))?.lastSeq ?? 0) + 1,
     }));
     const batch = { leaves, nodes, heads: [...heads].map(([name, head]) => ({ name, ...head })) };
-    return { batch, waiting, repeats, frontier, heads, lastStreamId };
-  }
-
-  /** The batch is in the database. */
-  accept({ frontier, heads, lastStreamId }: Prepared): void {
-    this.#frontier = frontier;
+    const prepared: Prepared = { batch, waiting, repeats, frontier };
+    this.#edge = frontier;
     this.#lastStreamId = lastStreamId;
     for (const [name, head] of heads) this.#heads.set(name, head);
+    if (leaves.length > 0) this.#ahead.push(prepared);
+    return prepared;
+  }
+
+  /** The batch is in the database. @throws when it is not the next one */
+  accept(prepared: Prepared): void {
+    if (this.#ahead[0] !== prepared) throw new Error("a batch that is not the next one of the log");
+    this.#ahead.shift();
+    this.#frontier = prepared.frontier;
   }
 
   async #learn(rows: readonly IntakeRow[]): Promise<void> {
-    if (this.#heads.size > maxHeads) this.#heads.clear();
+    if (this.#heads.size > this.#maxHeads) {
+      this.#heads.clear();
+      // The database does not know these yet.
+      for (const { batch } of this.#ahead)
+        for (const { name, ...head } of batch.heads) this.#heads.set(name, head);
+    }
     const unknown = new Set(rows.map(({ stream }) => stream).filter((stream) => !this.#heads.has(stream)));
     if (unknown.size === 0) return;
     for (const [name, head] of await this.#store.heads([...unknown])) this.#heads.set(name, head);

@@ -36,6 +36,12 @@ export interface SealSummary {
   readonly end: "done" | "not-ours" | "failed" | "broken" | "stopped";
 }
 
+interface Page {
+  readonly rows: readonly IntakeRow[];
+  /** Nothing more waited behind it. */
+  readonly isLast: boolean;
+}
+
 const minBatch = 8;
 /** Pages of events that wait for others, read in one turn. */
 const maxPages = 10_000;
@@ -162,22 +168,49 @@ export class Sealer {
     }
   }
 
+  /**
+   * A page is read and made into leaves while the one before it is written; written is one after the other. A page that cannot be
+   * written ends the turn, and what builds on it goes with the log that is open.
+   */
   async #sealPages(lease: Lease, log: OpenLog, sum: { sealed: number }): Promise<void> {
-    let after: string | null = null;
-    for (let page = 0; page < maxPages && !this.#stopped; page++) {
-      const asked = this.#batch;
-      const rows: IntakeRow[] = await this.#parts.store.intake(after, asked);
-      after = rows.at(-1)?.eventId ?? after;
-      const prepared = await log.prepare(rows);
-      for (const waiting of prepared.waiting) this.#gaps.waits(waiting);
-      if (prepared.batch.leaves.length > 0) {
-        await this.#seal(lease, log, prepared);
-        sum.sealed += prepared.batch.leaves.length;
-        await this.#checkpoints.make(lease, log, false);
+    let writing = Promise.resolve();
+    let reading = this.#read(null);
+    try {
+      for (let page = 0; page < maxPages && !this.#stopped; page++) {
+        const { rows, isLast } = await reading;
+        const after = rows.at(-1)?.eventId;
+        if (after !== undefined && !isLast) reading = this.#read(after);
+        const prepared = await log.prepare(rows);
+        for (const waiting of prepared.waiting) this.#gaps.waits(waiting);
+        await writing;
+        writing = this.#write(lease, log, prepared, sum);
+        writing.catch(() => undefined); // thrown below
+        if (isLast) return;
       }
-      if (prepared.repeats.length > 0) await this.#settle(lease, prepared.repeats);
-      if (rows.length < asked) return;
+    } finally {
+      await reading.catch(() => undefined);
+      await writing;
     }
+  }
+
+  /** An error is told to whoever waits for the page. */
+  #read(after: string | null): Promise<Page> {
+    const asked = this.#batch;
+    const page = this.#parts.store
+      .intake(after, asked)
+      .then((rows) => ({ rows, isLast: rows.length < asked }));
+    page.catch(() => undefined);
+    return page;
+  }
+
+  async #write(lease: Lease, log: OpenLog, prepared: Prepared, sum: { sealed: number }): Promise<void> {
+    const { leaves } = prepared.batch;
+    if (leaves.length > 0) {
+      await this.#seal(lease, log, prepared);
+      sum.sealed += leaves.length;
+      await this.#checkpoints.make(lease, log, false);
+    }
+    if (prepared.repeats.length > 0) await this.#settle(lease, prepared.repeats);
   }
 
   async #seal(lease: Lease, log: OpenLog, prepared: Prepared): Promise<void> {
