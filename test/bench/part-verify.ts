@@ -31,6 +31,7 @@ async function run(context: PartContext): Promise<PartResult> {
     await sealer.stop();
     if (sealed !== EVENTS) throw new Error(`${sealed} of ${EVENTS} were sealed: ${seen.troubles.join("; ")}`);
     const times: Record<VerifyWork["work"], number[]> = { read: [], verify: [] };
+    const used: Record<VerifyWork["work"], number[]> = { read: [], verify: [] };
     let megabytes = 0;
     const key = writeVerifierKey(signer);
     // In turns, so that a machine that slows down or speeds up meanwhile is fair to both.
@@ -40,6 +41,7 @@ async function run(context: PartContext): Promise<PartResult> {
       if (done.events !== EVENTS) throw new Error(`${work} has seen ${done.events} events`);
       if (done.finding) throw new Error(`a false alarm: ${done.finding}`);
       times[work].push(done.seconds);
+      used[work].push(done.microseconds / EVENTS);
       if (work === "verify") megabytes = Math.max(megabytes, done.megabytes);
     }
     const mean = (list: readonly number[]) => list.reduce((sum, one) => sum + one, 0) / list.length;
@@ -51,6 +53,8 @@ async function run(context: PartContext): Promise<PartResult> {
         "read and hashed once, events/s": round(EVENTS / mean(times.read)),
         "verify, s": times.verify.map((one) => round(one, 1)).join(" / "),
         "read, s": times.read.map((one) => round(one, 1)).join(" / "),
+        "CPU µs of verify per event": round(mean(used.verify), 1),
+        "CPU µs of reading and hashing once": round(mean(used.read), 1),
         "peak memory of verify, MB": round(megabytes),
         "sealed before that, events/s": round(EVENTS / sealS),
         "false alarms": 0,
@@ -63,6 +67,8 @@ async function run(context: PartContext): Promise<PartResult> {
 
 export interface VerifyDone {
   readonly seconds: number;
+  /** Of CPU. */
+  readonly microseconds: number;
   readonly events: number;
   readonly megabytes: number;
   readonly finding: string | undefined;

@@ -16,6 +16,7 @@ const { work, url, key }: VerifyWork = JSON.parse(process.argv[2] ?? "{}");
 const database = new Database({ url, connections: 3 });
 const reader = new MysqlArchiveReader(database);
 const from = performance.now();
+const before = process.cpuUsage();
 let events = 0;
 let finding: string | undefined;
 if (work === "read") {
@@ -31,7 +32,9 @@ if (work === "read") {
   finding = found.finding && JSON.stringify(found.finding);
   events = found.signed;
 }
+const { user, system } = process.cpuUsage(before);
 const done: VerifyDone = {
+  microseconds: user + system,
   seconds: (performance.now() - from) / 1_000,
   events,
   megabytes: process.resourceUsage().maxRSS / 1_000,
