@@ -1,16 +1,28 @@
+import { type Category, READING_MODES } from "../../src/chat/category.ts";
 import { SCOPES } from "../../src/chat/principal.ts";
 import type { CategoryChange } from "../../src/management/categories.ts";
 import { UsageError } from "../command-line.ts";
 import type { CliCommand, Values } from "../configured.ts";
-import { given, list, onOff, text, verb } from "../verb.ts";
+import { given, list, oneOf, onOff, text, verb } from "../verb.ts";
 
-const OPTIONS = ["allow", "deny", "creators", "description", "invitations", "file-upload", "history"];
+const OPTIONS = [
+  "allow",
+  "deny",
+  "creators",
+  "description",
+  "invitations",
+  "file-upload",
+  "history",
+  "reading",
+];
 const OPTIONS_USAGE =
-  "[--deny ADDRESS,…] [--creators ADDRESS,…] [--description TEXT] [--invitations on|off] [--file-upload on|off] [--history on|off]";
+  "[--deny ADDRESS,…] [--creators ADDRESS,…] [--description TEXT] [--invitations on|off] [--file-upload on|off] [--history on|off] [--reading strict|buffered]";
 const DETAILS = [
   "--allow     whose users can find and enter its rooms at all: users, groups, domains; the list is given as a whole",
   "--deny      taken out of those allowed; --creators: those allowed who may create rooms here",
   "--history   off: posts are delivered and recorded for the archive, and not kept for users; turned on later it shows none of them",
+  "--reading   strict: a reading is on record in the database before it is shown; buffered: on the disk of the node, and in the",
+  "            database within a second",
 ];
 
 export const categoryCommands: Readonly<Record<string, CliCommand>> = {
@@ -60,14 +72,7 @@ export const categoryCommands: Readonly<Record<string, CliCommand>> = {
     "parlance category list [--json]",
     [],
     [],
-    async ({ administration }) =>
-      (await administration.listCategories()).map((category) => ({
-        category: category.name,
-        description: category.description,
-        history: category.chatHistory ? "kept" : "not kept",
-        invitations: category.invitations ? "on" : "off",
-        "file upload": category.fileUpload ? "on" : "off",
-      })),
+    async ({ administration }) => (await administration.listCategories()).map(shown),
     { details: ["e.g. parlance category list --json"] },
   ),
   "category show": verb(
@@ -79,15 +84,7 @@ export const categoryCommands: Readonly<Record<string, CliCommand>> = {
       const { category, scopes } = await administration.inspectCategory(name);
       const rooms = await administration.findRooms({ category: category.name }, 1_000);
       return {
-        category: [
-          {
-            category: category.name,
-            description: category.description,
-            history: category.chatHistory ? "kept" : "not kept",
-            invitations: category.invitations ? "on" : "off",
-            "file upload": category.fileUpload ? "on" : "off",
-          },
-        ],
+        category: [shown(category)],
         scope: SCOPES.flatMap((scope) =>
           scopes.filter((entry) => entry.scope === scope).map(({ uri }) => ({ scope, who: uri })),
         ),
@@ -119,6 +116,17 @@ export const categoryCommands: Readonly<Record<string, CliCommand>> = {
   ),
 };
 
+function shown({ name, description, chatHistory, reading, invitations, fileUpload }: Category) {
+  return {
+    category: name,
+    description,
+    history: chatHistory ? "kept" : "not kept",
+    reading,
+    invitations: invitations ? "on" : "off",
+    "file upload": fileUpload ? "on" : "off",
+  };
+}
+
 function wishesOf(values: Values) {
   return given({
     allowed: list(values.allow),
@@ -128,5 +136,6 @@ function wishesOf(values: Values) {
     invitations: onOff(values.invitations, "--invitations"),
     fileUpload: onOff(values["file-upload"], "--file-upload"),
     chatHistory: onOff(values.history, "--history"),
+    reading: oneOf(values.reading, READING_MODES, "--reading"),
   });
 }

@@ -1,4 +1,5 @@
 import type { AddIn } from "./add-in.ts";
+import type { ReadingMode } from "./category.ts";
 
 /** Who can find and enter a room. Lync's words; on the wire `open`, `scoped`, `private`. */
 export type Privacy = "open" | "closed" | "secret";
@@ -24,6 +25,8 @@ export interface Room {
   readonly disabled: boolean;
   /** False: history is not shown to users (the compliance archive still records). */
   readonly keepsHistory: boolean;
+  /** The category's. */
+  readonly reading: ReadingMode;
   readonly fileUpload: boolean;
   /** Whether new members are invited: by the category, unless the room says never. */
   readonly invitations: boolean;

@@ -1,4 +1,4 @@
-import type { Category } from "../chat/category.ts";
+import type { Category, ReadingMode } from "../chat/category.ts";
 import type { Json } from "../chat/compliance-event.ts";
 import { ChatError } from "../chat/errors.ts";
 import { isInScope, SCOPES, type ScopeWord } from "../chat/principal.ts";
@@ -18,6 +18,8 @@ export interface CategoryChange {
   readonly fileUpload?: boolean;
   /** On unless given. */
   readonly chatHistory?: boolean;
+  /** Strict unless given. */
+  readonly reading?: ReadingMode;
   /** Users, groups and domains that can be members of its rooms and find them. Nobody unless given. */
   readonly allowed?: readonly string[];
   /** Taken out of those allowed. */
@@ -46,6 +48,7 @@ export function categoryManagement(rights: Rights) {
           invitations: wanted.invitations ?? false,
           fileUpload: wanted.fileUpload ?? false,
           chatHistory: wanted.chatHistory ?? true,
+          reading: wanted.reading ?? "strict",
         });
         await setLists(unit, id, wanted);
         const category = await rights.sameCategory(unit, { id }, undefined);
@@ -99,8 +102,8 @@ export function categoryManagement(rights: Rights) {
 }
 
 function fieldsOf(change: CategoryChange): Partial<CategoryFields> {
-  const { name, description, invitations, fileUpload, chatHistory } = change;
-  const fields = { name, description, invitations, fileUpload, chatHistory };
+  const { name, description, invitations, fileUpload, chatHistory, reading } = change;
+  const fields = { name, description, invitations, fileUpload, chatHistory, reading };
   return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined));
 }
 
@@ -115,8 +118,9 @@ function settingsOf({
   invitations,
   fileUpload,
   chatHistory,
+  reading,
 }: Category): Record<string, Json> {
-  return { name, description, invitations, fileUpload, chatHistory };
+  return { name, description, invitations, fileUpload, chatHistory, reading };
 }
 
 async function listsOf(unit: ManagementUnit, id: number): Promise<Record<string, Json>> {

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { READING_MODES } from "../chat/category.ts";
 
 /** What an export is called in its manifest, and the version that this program writes and reads. */
 export const FORMAT = "parlance-export";
@@ -73,6 +74,8 @@ export const categoryLine = z.discriminatedUnion("type", [
     invitations: z.boolean(),
     fileUpload: z.boolean(),
     chatHistory: z.boolean(),
+    /** An export of a version that knew no other has none. */
+    reading: z.enum(READING_MODES).default("strict"),
     allowed: addresses,
     denied: addresses,
     creators: addresses,

@@ -46,7 +46,7 @@ export async function importCategory(
   line: Extract<CategoryLine, { type: "category" }>,
 ): Promise<void> {
   const { unit, run, rule, note } = doing;
-  const { guid, name, description, invitations, fileUpload, chatHistory } = line;
+  const { guid, name, description, invitations, fileUpload, chatHistory, reading } = line;
   const sameGuid = await unit.category({ guid });
   const holder = await unit.holderOf(name, undefined);
   const there = holder?.kind === "category" ? await unit.category({ id: holder.id }) : sameGuid;
@@ -56,7 +56,7 @@ export async function importCategory(
   if (taken && (rule === "fail" || rule === "skip" || (rule === "overwrite" && holder?.kind === "room")))
     throw new ChatError("NAME_TAKEN", { detail: `A room or category is called "${name}" already.` });
   checkDescription(description);
-  const fields: CategoryFields = { name, description, invitations, fileUpload, chatHistory };
+  const fields: CategoryFields = { name, description, invitations, fileUpload, chatHistory, reading };
   if (there && rule === "overwrite") {
     await claimName(unit, name, undefined, there.id);
     const before = await recordedCategory(unit, there);

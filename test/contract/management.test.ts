@@ -35,6 +35,8 @@ interface Recorded {
   readonly streamSeq: number;
   readonly subject: string;
   readonly actor: string;
+  readonly before: Readonly<Record<string, unknown>> | null;
+  readonly after: Readonly<Record<string, unknown>> | null;
 }
 
 async function recorded(stream: string): Promise<Recorded[]> {
@@ -44,7 +46,8 @@ async function recorded(stream: string): Promise<Recorded[]> {
   );
   return rows.map(({ body }) => {
     const { kind, streamSeq, detail, actor } = JSON.parse(body.toString("utf8"));
-    return { kind, streamSeq, subject: detail.subject, actor: actor.uri };
+    const { subject, before, after } = detail;
+    return { kind, streamSeq, subject, actor: actor.uri, before, after };
   });
 }
 
@@ -161,6 +164,8 @@ test("categories: creators are in scope, only an empty one goes, and all of it i
     refusedWith("COLLISION"),
   );
   await assert.rejects(administration.changeCategory("Walled", {}), refusedWith("CATEGORY_NOT_FOUND"));
+  assert.equal(changed.reading, "strict", "unless another is given");
+  await administration.changeCategory("Walled garden", { reading: "buffered" });
   await administration.addRoom({ name: "Inside", category: "Walled garden" });
   await assert.rejects(administration.removeCategory("Walled garden"), refusedWith("NOT_EMPTY"));
   await administration.removeRoom("Inside");
@@ -171,9 +176,12 @@ test("categories: creators are in scope, only an empty one goes, and all of it i
     [
       ["CATEGORY_CREATED", "Walled", "administrator:local"],
       ["CATEGORY_CHANGED", "Walled", "administrator:local"],
+      ["CATEGORY_CHANGED", "Walled garden", "administrator:local"],
       ["CATEGORY_DELETED", "Walled garden", "administrator:local"],
     ],
   );
+  const [, , switched] = events;
+  assert.deepEqual([switched?.before?.reading, switched?.after?.reading], ["strict", "buffered"]);
   const all = await recorded("administration");
   assert.deepEqual(
     all.map(({ streamSeq }) => streamSeq),

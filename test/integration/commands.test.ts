@@ -53,13 +53,25 @@ describe("the command", { concurrency: 3 }, () => {
     );
     const { category, scope } = await json<Record<string, Row[]>>("category", "show", "Operations");
     assert.equal(category?.[0]?.invitations, "on");
+    assert.equal(category?.[0]?.reading, "strict");
+    await done("category", "change", "Operations", "--reading", "buffered");
+    const listed = await json<Row[]>("category", "list");
+    assert.equal(listed.find((row) => row.category === "Operations")?.reading, "buffered");
+    await refused(
+      /--reading is one of strict, buffered/,
+      "category",
+      "change",
+      "Operations",
+      "--reading",
+      "late",
+    );
     assert.deepEqual(scope, [
       { scope: "allowed", who: "example.com" },
       { scope: "creator", who: ALICE },
     ]);
     assert.match(
       await done("category", "list"),
-      /^CATEGORY +DESCRIPTION +HISTORY +INVITATIONS +FILE UPLOAD\n/,
+      /^CATEGORY +DESCRIPTION +HISTORY +READING +INVITATIONS +FILE UPLOAD\n/,
     );
 
     await done("addin", "create", "Tickets", "--url", "https://tickets.example.com/room");

@@ -76,6 +76,7 @@ export async function fillDomain(
       invitations: at === 2,
       fileUpload: at === 1,
       chatHistory: at !== 3,
+      reading: at === 2 ? "buffered" : "strict",
       allowed: ["example.com", ...groups.slice(0, at)],
       denied: some(users, 0.1),
       creators: [],

@@ -21,6 +21,7 @@ export function aRoom(id: number, settings: Partial<Room> = {}): Room {
     inheritsInvitations: true,
     disabled: false,
     keepsHistory: true,
+    reading: "strict",
     fileUpload: false,
     invitations: false,
     accessVersion: 1,

@@ -111,7 +111,7 @@ export function exportSource(database: Database): ExportSource {
       );
       all.sort((a, b) => (a.guid < b.guid ? -1 : 1));
       const lines = [];
-      for (const { id, guid, name, description, invitations, fileUpload, chatHistory } of all) {
+      for (const { id, guid, name, description, invitations, fileUpload, chatHistory, reading } of all) {
         const listed = await readList<string>(database, { table: "category_scope", id }, ALL);
         const having = (scope: string) => listed.filter((one) => one.word === scope).map(({ uri }) => uri);
         lines.push({
@@ -122,6 +122,7 @@ export function exportSource(database: Database): ExportSource {
           invitations,
           fileUpload,
           chatHistory,
+          reading,
           allowed: having("allowed"),
           denied: having("denied"),
           creators: having("creator"),

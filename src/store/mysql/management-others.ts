@@ -15,6 +15,7 @@ const CATEGORY_COLUMN: Record<keyof CategoryFields, string> = {
   invitations: "invitations",
   fileUpload: "file_upload",
   chatHistory: "chat_history",
+  reading: "reading",
 };
 
 const PRINCIPAL_COLUMN: Record<keyof PrincipalFields, string> = {

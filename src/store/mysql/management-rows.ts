@@ -1,4 +1,4 @@
-import type { Category } from "../../chat/category.ts";
+import type { Category, ReadingMode } from "../../chat/category.ts";
 import type { PrincipalKind } from "../../chat/principal.ts";
 import type { Room } from "../../chat/room.ts";
 import type { CategoryName, KnownPrincipal, Listed, Listings, RoomName } from "../../management/ports.ts";
@@ -34,7 +34,7 @@ function roomCondition(name: RoomName): [where: string, values: Value[]] {
 /** Sorted by name; all of them unless one is named. */
 export async function readCategories(queries: Queries, name?: CategoryName): Promise<Category[]> {
   type Row = Record<"id" | "invitations" | "file_upload" | "chat_history" | "version", number> &
-    Record<"guid" | "name" | "description", string>;
+    Record<"guid" | "name" | "description", string> & { reading: ReadingMode };
   const [where, values]: [string, Value[]] =
     name === undefined
       ? ["TRUE", []]
@@ -44,11 +44,11 @@ export async function readCategories(queries: Queries, name?: CategoryName): Pro
           ? ["guid = ?", [name.guid.toLowerCase()]]
           : ["name = ?", [name.name]];
   const rows = await queries.rows<Row>(
-    `SELECT id, guid, name, description, invitations, file_upload, chat_history, version FROM category WHERE ${where} ORDER BY name`,
+    `SELECT id, guid, name, description, invitations, file_upload, chat_history, reading, version FROM category WHERE ${where} ORDER BY name`,
     values,
   );
   return rows.map(
-    ({ id, guid, name: called, description, invitations, file_upload, chat_history, version }) => ({
+    ({ id, guid, name: called, description, invitations, file_upload, chat_history, reading, version }) => ({
       id,
       guid,
       name: called,
@@ -56,6 +56,7 @@ export async function readCategories(queries: Queries, name?: CategoryName): Pro
       invitations: invitations === 1,
       fileUpload: file_upload === 1,
       chatHistory: chat_history === 1,
+      reading,
       version,
     }),
   );

@@ -1,3 +1,4 @@
+import type { ReadingMode } from "../../chat/category.ts";
 import type { Privacy, Room, RoomType } from "../../chat/room.ts";
 
 export interface RoomRow {
@@ -15,6 +16,7 @@ export interface RoomRow {
   category_invitations: number;
   file_upload: number;
   chat_history: number;
+  reading: ReadingMode;
   category_guid: string;
   add_in_id: number | null;
   add_in_name: string | null;
@@ -29,7 +31,7 @@ export const ROOM_TABLES = `room r ${ROOM_JOINS}`;
 /** Columns of a room, `FROM` its tables. */
 export const ROOM_COLUMNS =
   "r.id, r.domain, r.guid, r.name, r.description, r.privacy, r.type, r.category_id, r.disabled, r.invitations, " +
-  "r.access_version, c.invitations AS category_invitations, c.file_upload, c.chat_history, c.guid AS category_guid, " +
+  "r.access_version, c.invitations AS category_invitations, c.file_upload, c.chat_history, c.reading, c.guid AS category_guid, " +
   "r.add_in_id, ai.name AS add_in_name, ai.url AS add_in_url";
 
 /** File upload and history are the category's alone; a room may switch invitations off, never on. */
@@ -51,6 +53,7 @@ export function roomOf(row: RoomRow): Room {
         : { id: row.add_in_id, name: row.add_in_name ?? "", url: row.add_in_url ?? "" },
     disabled: row.disabled === 1,
     keepsHistory: row.chat_history === 1,
+    reading: row.reading,
     fileUpload: row.file_upload === 1,
     invitations: row.invitations === 1 && row.category_invitations === 1,
     inheritsInvitations: row.invitations === 1,

@@ -82,6 +82,7 @@ function categoryLine(node: MgcNode, names: Set<string>, note: Note): Lists<Cate
     invitations: node.invite ?? false,
     fileUpload: node.filePost ?? false,
     chatHistory: node.logged ?? true,
+    reading: "strict",
     allowed: [],
     denied: [],
     creators: [],
