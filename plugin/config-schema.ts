@@ -187,6 +187,7 @@ export const configSchema = z
         enabled: z.boolean().default(true),
         adapter: z.literal("lync-xml", { error: "is lync-xml" }).default("lync-xml"),
         "output-directory": z.string().default("./compliance"),
+        "spool-directory": z.string().default("./spool"),
         "run-interval": duration("1m", "30d").default(900_000),
         "one-room-per-file": z.boolean().default(false),
         "heartbeat-interval": duration("1s", "10m").default(60_000),

@@ -14,6 +14,8 @@ export interface Config extends ConfigFile {
   readonly redisUrl: string;
   /** Absolute. */
   readonly outputDirectory: string;
+  /** Absolute. */
+  readonly spoolDirectory: string;
   /** Of the archive's signing key. Absolute. */
   readonly archiveKeyFile: string;
   /** Absolute. */
@@ -63,6 +65,7 @@ export function loadConfig(file: string): Config {
       "a redis:// URL",
     ),
     outputDirectory: resolve(base, settings.compliance["output-directory"]),
+    spoolDirectory: resolve(base, settings.compliance["spool-directory"]),
     archiveKeyFile: resolve(base, settings.compliance.archive["key-file"]),
     checkpointFile: resolve(base, settings.compliance.archive["checkpoint-file"]),
     alertSecrets: readAlertSecrets(base, settings.alerts),

@@ -34,6 +34,7 @@ import { type Following, followChanges } from "./wire-changes.ts";
 import { startDirectory } from "./wire-directory.ts";
 import { makeEdge } from "./wire-edge.ts";
 import { makePersonal } from "./wire-personal.ts";
+import { makeReading } from "./wire-reading.ts";
 import { chatLimits, inviteSettings, makeSettings, poolIdentity } from "./wire-settings.ts";
 
 const clock: Clock = { nowMs: () => Date.now(), monotonicMs: () => performance.now() };
@@ -68,6 +69,7 @@ export async function startNode(config: Config, log: Logger, onLost: (why: strin
   lose = (why) => lease.lose(why);
   const me = lease.incarnation;
   const journal = stores.journal(me);
+  const reading = makeReading(config, { stores, journal, me, clock, log, metrics, onError });
 
   // The other nodes
   const transport = new RedisTransport(redisSettings);
@@ -129,6 +131,7 @@ export async function startNode(config: Config, log: Logger, onLost: (why: strin
     search: stores.search,
     dialogs,
     journal,
+    readings: reading.records,
     ...personal,
     attendance,
     fanout,
@@ -227,6 +230,7 @@ export async function startNode(config: Config, log: Logger, onLost: (why: strin
     readMarks,
     chores: [
       ...chores,
+      ...reading.chores,
       heartbeat(config, stores, journal, sessions),
       { what: "reading settings", everyMs: 60_000, work: () => settings.read() },
     ],
@@ -259,6 +263,7 @@ export async function startNode(config: Config, log: Logger, onLost: (why: strin
   presence.start();
   await changes.start();
   await takeover.look(); // this node's own earlier life, if nobody took it yet
+  await reading.start();
   await link.listen();
   await http.listen(config.http.listen);
   housekeeping.start();
@@ -281,6 +286,7 @@ export async function startNode(config: Config, log: Logger, onLost: (why: strin
     await stores.progress.save(me, delivered).catch((error: unknown) => onError(error, "saving progress"));
     await readMarks.save().catch((error: unknown) => onError(error, "saving what was read"));
     await http.close();
+    await reading.stop();
     await lease.release();
     await presence.stop();
     waker.flush();

@@ -9,6 +9,7 @@ import type { PartReason } from "./chat/compliance-event.ts";
 import type { SearchedCriteria, SearchedRoom } from "./chat/history-search.ts";
 import type { StoredMessage } from "./chat/message.ts";
 import type { Role } from "./chat/principal.ts";
+import type { ReadSpan } from "./chat/reading.ts";
 import type { Access, Bindings } from "./chat/role.ts";
 import type { Room } from "./chat/room.ts";
 import type { RoomQuery } from "./chat/room-query.ts";
@@ -130,11 +131,7 @@ export interface Journal {
   /** Records that the dialog left these rooms. Rooms it was not in are passed over. */
   part(by: Recorder, rooms: readonly Room[], reason: PartReason): Promise<void>;
   /** Records that `count` messages between `from` and `to` are about to be shown. Awaited before the answer leaves. */
-  read(
-    by: Recorder,
-    room: Room,
-    span: { from: number; to: number; count: number; limit: number },
-  ): Promise<void>;
+  read(by: Recorder, room: Room, span: ReadSpan): Promise<void>;
   /** Records that a search is about to show these messages of each room, all or nothing. Awaited before the answer leaves. */
   searched(by: Recorder, criteria: SearchedCriteria, rooms: readonly SearchedRoom[]): Promise<void>;
   open(dialog: DialogRecord): Promise<void>;

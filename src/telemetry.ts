@@ -102,6 +102,24 @@ export function createMetrics() {
           },
         });
     },
+    spool: (read: () => { readonly entries: number; readonly oldestMs: number }) => {
+      new Gauge({
+        name: "parlance_spool_entries",
+        help: "Readings of buffered categories that are on this node's disk and not recorded yet",
+        registers,
+        collect() {
+          this.set(read().entries);
+        },
+      });
+      new Gauge({
+        name: "parlance_spool_oldest_seconds",
+        help: "Age of the oldest of them",
+        registers,
+        collect() {
+          this.set(read().oldestMs / 1_000);
+        },
+      });
+    },
     behindSeconds: (read: () => number) =>
       new Gauge({
         name: "parlance_send_behind_seconds",

@@ -49,7 +49,7 @@ export interface FoundInRooms {
 
 /** What a search shows of one room; `id` 0 stands for all rooms of a search that shows nothing. */
 export interface SearchedRoom {
-  readonly room: Pick<Room, "id" | "uri" | "name">;
+  readonly room: Pick<Room, "id" | "uri" | "name" | "reading">;
   readonly shown: readonly number[];
   readonly matches: number;
   readonly exceeded: boolean;

@@ -6,6 +6,7 @@ import type { ReadMarks } from "../delivery/read-marks.ts";
 import type { Rosters } from "../delivery/rosters.ts";
 import type { Management } from "../management/management.ts";
 import type { Clock, DialogStore, Journal, MessageStore, RoomStore } from "../ports.ts";
+import type { ReadingRecords } from "../reading-ports.ts";
 import type { HistorySearch } from "../search-ports.ts";
 import type { Session } from "../session.ts";
 import { MAX_DATAGRAM_BODY_BYTES } from "../sip/dialog.ts";
@@ -42,6 +43,7 @@ export interface Services {
   readonly search: HistorySearch;
   readonly dialogs: DialogStore;
   readonly journal: Journal;
+  readonly readings: ReadingRecords;
   readonly preferences: PreferenceStore;
   readonly invitations: Invitations;
   readonly readMarks: ReadMarks;

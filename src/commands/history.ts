@@ -15,7 +15,7 @@ export async function history(
   context: Context,
 ): Promise<CommandResult> {
   const { session, services } = context;
-  const { rooms, fanout, messages, journal, limits } = services;
+  const { rooms, fanout, messages, readings, limits } = services;
   const room = await rooms.find(command.room.domain, command.room.value);
   const [access] = room ? await rooms.access([room], session.user) : [];
   const no = room && access ? refusal("read", room, access) : "ROOM_NOT_FOUND";
@@ -46,7 +46,7 @@ export async function history(
       count: shown.length,
       limit: count,
     };
-    await journal.read(session, room, span);
+    await readings.read(session, room, span);
   }
   services.readMarks.note(session.user.id, room.id, shown.at(-1)?.number ?? 0);
   return { data, turn: room.id };

@@ -30,7 +30,7 @@ const AROUND_ROOMS_BYTES = 2_000;
  */
 export async function searchHistory(command: HistorySearchCommand, context: Context): Promise<CommandResult> {
   const { session, services } = context;
-  const { limits, clock, journal, search } = services;
+  const { limits, clock, readings, search } = services;
   const deadlineMs = clock.monotonicMs() + SEARCH_MS;
   const criteria = criteriaOf(command, limits.searchLimit);
   const matcher = criteria.text === "" ? undefined : compileSearch(criteria);
@@ -70,7 +70,7 @@ export async function searchHistory(command: HistorySearchCommand, context: Cont
     const [only] = readable;
     const whole = only && readable.length === 1 ? only : poolAsRoom(services);
     const nothing = [{ room: whole, shown: [], matches: 0, exceeded: found.lastRoom !== null }];
-    await journal.searched(session, criteria, matched.length > 0 ? matched : nothing);
+    await readings.searched(session, criteria, matched.length > 0 ? matched : nothing);
   }
   for (const { room, shown: numbers } of shown)
     services.readMarks.note(session.user.id, room.id, numbers.at(-1) ?? 0);
@@ -171,6 +171,6 @@ function describe(
 }
 
 /** Where a search that showed nothing of any room took place. */
-function poolAsRoom({ pool }: Services): Pick<Room, "id" | "uri" | "name"> {
-  return { id: 0, uri: pool.poolUri, name: pool.displayName };
+function poolAsRoom({ pool }: Services): SearchedRoom["room"] {
+  return { id: 0, uri: pool.poolUri, name: pool.displayName, reading: "strict" };
 }

@@ -1,11 +1,12 @@
 import { ChatError } from "../../chat/errors.ts";
+import { sessionOf } from "../../chat/session-digest.ts";
 import { STALE } from "../../ports.ts";
-import { recordHere, recordInRoom, sessionOf } from "./flush-record.ts";
+import { recordHere, recordInRoom } from "./flush-record.ts";
 import type { DialogHead, FlushContext, FlushState, JoinedRow } from "./flush-state.ts";
 import type { Entry } from "./journal-entry.ts";
 import { endpointKey } from "./sql-values.ts";
 
-type Attendance = Exclude<Entry, Entry<"post" | "read" | "alive">>;
+type Attendance = Exclude<Entry, Entry<"post" | "read" | "spooled" | "alive">>;
 
 /** Who comes, goes, and goes on with whose rooms: changes of dialogs and of the rooms they are in. */
 export function planAttendance(state: FlushState, entry: Attendance, context: FlushContext): void {

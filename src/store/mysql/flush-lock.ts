@@ -46,6 +46,7 @@ export async function lockForFlush(
     readers.push(reader);
   };
   if (tokens.length > 0) askDialogs(state, tokens, context, ask);
+  askSpooled(state, entries, ask);
   if (context.lookUpKeys) askStoredPosts(state, entries, ask);
   if (!readRooms) askRooms(state, rooms, context, false, ask);
   const [, fence, ...answers] = await connection.run(statements);
@@ -180,6 +181,19 @@ function askStoredPosts(state: FlushState, entries: readonly Entry[], ask: Ask):
           text: row.text ?? "",
           rtf: row.rtf,
         });
+    },
+  );
+}
+
+/** Whoever else records the same spool waits for this lock, and then finds how far it has come. */
+function askSpooled(state: FlushState, entries: readonly Entry[], ask: Ask): void {
+  const lives = new Set(entries.flatMap((entry) => (entry.kind === "spooled" ? [entry.life] : [])));
+  if (lives.size === 0) return;
+  ask(
+    `SELECT incarnation, spooled FROM incarnation FORCE INDEX (PRIMARY) WHERE incarnation IN (${[...lives].sort().map(text).join(",")}) ORDER BY incarnation FOR UPDATE`,
+    (rows) => {
+      for (const row of rows as { incarnation: string; spooled: number }[]) // the columns above
+        state.spooled.set(row.incarnation, Number(row.spooled));
     },
   );
 }

@@ -1,7 +1,7 @@
 import { isStory } from "../../chat/message.ts";
 import { STALE } from "../../ports.ts";
 import { planAttendance } from "./flush-attendance.ts";
-import { recordHere, recordInRoom, recordNode } from "./flush-record.ts";
+import { recordHere, recordInOwnStream, recordInRoom, recordNode } from "./flush-record.ts";
 import { type FlushContext, type FlushState, postKey } from "./flush-state.ts";
 import { type Entry, type Outcomes, roomsOf, tokensOf } from "./journal-entry.ts";
 import { bytes, int, text } from "./sql-values.ts";
@@ -21,6 +21,7 @@ export function planFlush(state: FlushState, entries: readonly Entry[], context:
       state.writes.deferred.push(entry);
     } else if (entry.kind === "post") planPost(state, entry, context, firstPosts);
     else if (entry.kind === "read") planRead(state, entry, context);
+    else if (entry.kind === "spooled") planSpooled(state, entry, context);
     else if (entry.kind === "alive") planAlive(state, entry, context);
     else planAttendance(state, entry, context);
   }
@@ -113,6 +114,29 @@ function planRead(
   writes.settle.push(() => resolve(undefined));
   const atMs = context.nowMs();
   for (const { room, fact } of readings) recordHere(writes, { by, room, fact, atMs }, context);
+}
+
+/** Each number once, whoever hands it in and however often: the highest on record is under lock. */
+function planSpooled(
+  { spooled: onRecord, writes }: FlushState,
+  { life, spooled, resolve, reject }: Entry<"spooled">,
+  context: FlushContext,
+): void {
+  const before = onRecord.get(life);
+  if (before === undefined) {
+    writes.settle.push(() => reject(new Error(`${life} is no life that the database knows`)));
+    return;
+  }
+  let highest = before;
+  for (const { number, atMs, session, user, readings } of spooled) {
+    if (number <= highest) continue;
+    highest = number;
+    for (const { room, fact } of readings)
+      recordInOwnStream(writes, { user, session, room, fact, atMs }, context);
+  }
+  if (highest > before) writes.spooled.set(life, highest);
+  onRecord.set(life, highest);
+  writes.settle.push(() => resolve(undefined));
 }
 
 function planAlive(

@@ -1,4 +1,3 @@
-import { createHash } from "node:crypto";
 import {
   type ComplianceFact,
   canonicalBody,
@@ -8,6 +7,7 @@ import {
   nodeActor,
 } from "../../chat/compliance-event.ts";
 import type { Room } from "../../chat/room.ts";
+import { sessionOf } from "../../chat/session-digest.ts";
 import type { Recorder } from "../../ports.ts";
 import type { FlushContext, FlushWrites, RoomState } from "./flush-state.ts";
 import { bytes, int, json, text } from "./sql-values.ts";
@@ -47,6 +47,7 @@ export function recordNode(writes: FlushWrites, fact: NodeFact, context: FlushCo
   recordInOwnStream(writes, event, context);
 }
 
+/** As it is recorded, but for its place in a stream. */
 interface Event {
   readonly user: EventActor;
   readonly session: string;
@@ -59,7 +60,8 @@ function bySomebody({ by, ...happening }: Happening): Event {
   return { ...happening, user: by.user, session: sessionOf(by.token) };
 }
 
-function recordInOwnStream(writes: FlushWrites, event: Event, context: FlushContext): void {
+/** Records under the next number of this life's own stream. */
+export function recordInOwnStream(writes: FlushWrites, event: Event, context: FlushContext): void {
   if (!context.compliance) return;
   writes.readEvents += 1;
   record(writes, ownStream(context.incarnation), context.readEvents + writes.readEvents, event, context);
@@ -95,17 +97,4 @@ function record(
   writes.events.push(
     `(${bytes(eventId)},${text(stream)},${int(streamSeq)},'${fact.kind}',${int(atMs)},${int(room.id)},${json(body)})`,
   );
-}
-
-const MAX_SESSIONS = 50_000;
-const sessions = new Map<string, string>();
-
-/** First 16 hex digits of SHA-256 of the token: tells two endpoints of one user apart and opens nothing. */
-export function sessionOf(token: string): string {
-  const known = sessions.get(token);
-  if (known) return known;
-  if (sessions.size >= MAX_SESSIONS) sessions.clear();
-  const session = createHash("sha256").update(token).digest("hex").slice(0, 16);
-  sessions.set(token, session);
-  return session;
 }

@@ -27,6 +27,8 @@ export function statementsOf(state: FlushState, context: FlushContext): string[]
     ...roomUpdates(state.rooms.values()),
     ...dialogStatements(state, context.nowMs()),
   ];
+  for (const [life, number] of writes.spooled)
+    statements.push(`UPDATE incarnation SET spooled = ${int(number)} WHERE incarnation = ${text(life)}`);
   if (writes.readEvents > 0)
     statements.push(
       `UPDATE incarnation SET read_events = ${int(context.readEvents + writes.readEvents)}${writes.alive ? `, heartbeat_ms = ${dbNowMs}` : ""} WHERE incarnation = ${text(context.incarnation)}`,

@@ -57,6 +57,8 @@ export interface FlushState {
   >;
   /** Stored posts by `postKey`; filled with `lookUpKeys`. */
   readonly storedPosts: Map<string, StoredMessage>;
+  /** Highest number on record of each spool, by the life it belongs to. */
+  readonly spooled: Map<string, number>;
   /** Rooms and tokens locked by somebody else; filled with `skipLocked`. */
   readonly lockedRooms: Set<number>;
   readonly lockedTokens: Set<string>;
@@ -77,6 +79,8 @@ export interface FlushWrites {
   /** Rooms of an endpoint to be remembered, in place of those remembered before. */
   readonly remembered: Map<string, { userId: number; endpoint: string; rooms: readonly number[] }>;
   readEvents: number;
+  /** Spools of which more is on record than before, and up to which number. */
+  readonly spooled: Map<string, number>;
   /** The node says that it lives. */
   alive: boolean;
   /** Run in order once the transaction is committed. */
@@ -90,6 +94,7 @@ export function newFlushState(): FlushState {
     dialogs: new Map(),
     joined: new Map(),
     storedPosts: new Map(),
+    spooled: new Map(),
     lockedRooms: new Set(),
     lockedTokens: new Set(),
     writes: {
@@ -104,6 +109,7 @@ export function newFlushState(): FlushState {
       endedDialogs: new Set(),
       remembered: new Map(),
       readEvents: 0,
+      spooled: new Map(),
       alive: false,
       settle: [],
       deferred: [],

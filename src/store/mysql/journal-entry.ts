@@ -1,6 +1,6 @@
-import type { ComplianceFact, PartReason } from "../../chat/compliance-event.ts";
-import type { SearchedCriteria, SearchedRoom } from "../../chat/history-search.ts";
+import type { PartReason } from "../../chat/compliance-event.ts";
 import type { StoredMessage } from "../../chat/message.ts";
+import type { Reading, SpooledReading } from "../../chat/reading.ts";
 import type { Room } from "../../chat/room.ts";
 import type { DialogRecord, JoinedRoom, PostEntry, Recorder, STALE } from "../../ports.ts";
 import type { DialogToken, Flow, Incarnation } from "../../sip/dialog.ts";
@@ -11,6 +11,8 @@ export interface Work {
   join: { readonly by: Recorder; readonly rooms: readonly { room: Room; mask: number }[] };
   part: { readonly by: Recorder; readonly rooms: readonly Room[]; readonly reason: PartReason };
   read: { readonly by: Recorder; readonly readings: readonly Reading[] };
+  /** What the spool of this life, or of one that has ended, holds; in the order of its numbers. */
+  spooled: { readonly life: Incarnation; readonly spooled: readonly SpooledReading[] };
   /** The node lives: how many dialogs it holds, and the database's clock. */
   alive: { readonly dialogs: number; readonly databaseMs: number };
   open: { readonly dialog: DialogRecord };
@@ -29,24 +31,12 @@ export interface Outcomes {
   join: (number | typeof STALE)[];
   part: undefined;
   read: undefined;
+  spooled: undefined;
   alive: undefined;
   open: undefined;
   end: boolean;
   flow: undefined;
   adopt: (JoinedRoom & { readonly lastNumber: number })[];
-}
-
-/** What is about to be shown of a room. */
-export interface Reading {
-  readonly room: Pick<Room, "id" | "uri" | "name">;
-  readonly fact: Extract<ComplianceFact, { kind: "BACKCHAT" | "SEARCH" }>;
-}
-
-/** A search as it is recorded: once for each room. */
-export function searchReadings(criteria: SearchedCriteria, rooms: readonly SearchedRoom[]): Reading[] {
-  return rooms.map(({ room, shown, matches, exceeded }) => {
-    return { room, fact: { kind: "SEARCH", criteria, shown, matches, exceeded } };
-  });
 }
 
 export type Kind = keyof Work;
@@ -73,6 +63,8 @@ export function weightOf(entry: Entry): number {
       return 20; // rooms of a usual endpoint; how many there are is known under the lock only
     case "read":
       return entry.readings.length;
+    case "spooled":
+      return entry.spooled.reduce((sum, { readings }) => sum + readings.length, 0);
     case "post":
       return 1 + (entry.post.text.length + (entry.post.rtf?.length ?? 0)) / 500;
     default:
@@ -85,6 +77,7 @@ export function tokensOf(entry: Entry): DialogToken[] {
   switch (entry.kind) {
     case "post":
     case "read":
+    case "spooled":
     case "alive":
       return [];
     case "open":

@@ -1,3 +1,4 @@
+import { ChatError } from "../../chat/errors.ts";
 import { type Entry, weightOf } from "./journal-entry.ts";
 
 export const MAX_FLUSH_ENTRIES = 256;
@@ -83,4 +84,13 @@ export class JournalQueue {
 
 export function refuseAll(entries: readonly Entry[], refusal: Error): void {
   for (const entry of entries) entry.reject(refusal);
+}
+
+/** @returns those that may still be begun */
+export function refuseLate(entries: readonly Entry[], nowMs: number): readonly Entry[] {
+  return entries.filter((entry) => {
+    const late = entry.kind === "post" && entry.post.startBeforeMs < nowMs;
+    if (late) entry.reject(new ChatError("TOO_LATE"));
+    return !late;
+  });
 }

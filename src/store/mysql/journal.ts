@@ -1,6 +1,8 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { ChatError } from "../../chat/errors.ts";
+import { historyReading, searchReadings } from "../../chat/reading.ts";
 import type { ComplianceWaker, Journal, PostEntry } from "../../ports.ts";
+import type { SpoolJournal } from "../../reading-ports.ts";
 import type { Incarnation } from "../../sip/dialog.ts";
 import { eventIds } from "./event-ids.ts";
 import { flush, UnknownOutcomeError } from "./flush.ts";
@@ -8,8 +10,8 @@ import { SupersededError } from "./flush-lock.ts";
 import type { FlushWrites } from "./flush-state.ts";
 import { type Verdict, verdictOf } from "./flush-verdict.ts";
 import { type JournalConnection, openJournalConnection } from "./journal-connection.ts";
-import { decimal, type Entry, type Kind, type Outcomes, searchReadings, type Work } from "./journal-entry.ts";
-import { JournalQueue, refuseAll } from "./journal-queue.ts";
+import { decimal, type Entry, type Kind, type Outcomes, type Work } from "./journal-entry.ts";
+import { JournalQueue, refuseAll, refuseLate } from "./journal-queue.ts";
 import { asError } from "./store-error.ts";
 
 export interface JournalOptions {
@@ -36,7 +38,7 @@ const FLUSHES_WITH_LOOK_UP = 64;
  * Group commit: one flusher and one connection per node, no timer. See `Journal` in ports.ts for what is promised. A commit
  * costs the disk's time however many entries it holds, so the faster they come, the more share one.
  */
-export class MysqlJournal implements Journal {
+export class MysqlJournal implements Journal, SpoolJournal {
   readonly #options: JournalOptions;
   readonly #queue = new JournalQueue();
   readonly #nowMs: () => number;
@@ -76,11 +78,15 @@ export class MysqlJournal implements Journal {
   }
 
   read(...[by, room, span]: Parameters<Journal["read"]>): Promise<void> {
-    return this.#enqueue("read", { by, readings: [{ room, fact: { kind: "BACKCHAT", ...span } }] });
+    return this.#enqueue("read", { by, readings: [historyReading(room, span)] });
   }
 
   searched(...[by, criteria, rooms]: Parameters<Journal["searched"]>): Promise<void> {
     return this.#enqueue("read", { by, readings: searchReadings(criteria, rooms) });
+  }
+
+  spooled(...[life, spooled]: Parameters<SpoolJournal["spooled"]>): Promise<void> {
+    return this.#enqueue("spooled", { life, spooled });
   }
 
   heartbeat(dialogs: number, databaseMs: number): Promise<void> {
@@ -154,7 +160,7 @@ export class MysqlJournal implements Journal {
   async #commit(entries: readonly Entry[]): Promise<Entry[]> {
     let batch = entries;
     for (let attempt = 1; ; attempt++) {
-      batch = this.#refuseLate(batch);
+      batch = refuseLate(batch, this.#nowMs());
       if (batch.length === 0) return [];
       try {
         const writes = await this.#attempt(batch);
@@ -235,15 +241,6 @@ export class MysqlJournal implements Journal {
     const deferred = await this.#commit(batch.slice(0, half));
     if (deferred.length > 0) return [...deferred, ...batch.slice(half)]; // nothing of a room overtakes what waits for it
     return [...deferred, ...(await this.#commit(batch.slice(half)))];
-  }
-
-  #refuseLate(batch: readonly Entry[]): readonly Entry[] {
-    const nowMs = this.#nowMs();
-    return batch.filter((entry) => {
-      const late = entry.kind === "post" && entry.post.startBeforeMs < nowMs;
-      if (late) entry.reject(new ChatError("TOO_LATE"));
-      return !late;
-    });
   }
 
   async #connect(): Promise<JournalConnection> {

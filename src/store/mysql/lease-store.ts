@@ -1,4 +1,5 @@
 import type { LeaseStore } from "../../ports.ts";
+import type { Lives } from "../../reading-ports.ts";
 import { formatIncarnation, type Incarnation } from "../../sip/dialog.ts";
 import { type Database, limit, type Queries } from "./database.ts";
 import { journalLockName } from "./journal-connection.ts";
@@ -14,7 +15,7 @@ const HAS_DIALOGS = "EXISTS (SELECT 1 FROM dialog d WHERE d.home = l.incarnation
 const MAX_BEGINNINGS = 10;
 const MOVED_AT_ONCE = 2_000;
 
-export class MysqlLeaseStore implements LeaseStore {
+export class MysqlLeaseStore implements LeaseStore, Lives {
   readonly #database: Database;
   readonly #records: NodeRecords;
 
@@ -109,6 +110,14 @@ export class MysqlLeaseStore implements LeaseStore {
         "SELECT incarnation FROM node_lease WHERE expires_at > NOW(3) ORDER BY incarnation",
       ),
     );
+  }
+
+  async hasEnded(life: Incarnation): Promise<boolean | undefined> {
+    const [row] = await this.#database.rows<{ ended: number }>(
+      "SELECT stopped = 1 OR successor IS NOT NULL AS ended FROM incarnation WHERE incarnation = ?",
+      [life],
+    );
+    return row && Number(row.ended) === 1;
   }
 
   /** The clock that leases are kept by, milliseconds. */

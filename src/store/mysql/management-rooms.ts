@@ -1,9 +1,9 @@
 import { randomUUID } from "node:crypto";
 import type { EventActor } from "../../chat/compliance-event.ts";
 import type { Role } from "../../chat/principal.ts";
+import { sessionOf } from "../../chat/session-digest.ts";
 import type { ManagementUnit, RoleEntry, RoomFields } from "../../management/ports.ts";
 import { ids, type Queries, type Value } from "./database.ts";
-import { sessionOf } from "./flush-record.ts";
 import { inviteMembers, withdrawInvitations } from "./invitations.ts";
 import type { Afterwards } from "./management-afterwards.ts";
 import type { ManagementRecords } from "./management-records.ts";

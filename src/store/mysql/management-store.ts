@@ -6,6 +6,7 @@ import type { FilteredMessage } from "../../chat/message-filter.ts";
 import type { Role } from "../../chat/principal.ts";
 import type { Access } from "../../chat/role.ts";
 import type { Room } from "../../chat/room.ts";
+import { sessionOf } from "../../chat/session-digest.ts";
 import type { User } from "../../chat/user.ts";
 import { type Actor, eventActor } from "../../management/actor.ts";
 import type {
@@ -23,7 +24,6 @@ import type {
 import type { ComplianceWaker } from "../../ports.ts";
 import { type Database, limit, type Queries } from "./database.ts";
 import { eventIds } from "./event-ids.ts";
-import { sessionOf } from "./flush-record.ts";
 import type { Afterwards } from "./management-afterwards.ts";
 import { messagePart, readNumbers, readSpan } from "./management-messages.ts";
 import { addInPart, categoryPart, peoplePart } from "./management-others.ts";
