@@ -1,12 +1,18 @@
 import { once } from "node:events";
 import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 
-/** Forwards to the database. A COMMIT for which it was told to cuts the connection: before it arrives, or before its answer does. */
+/**
+ * Forwards to the database. A COMMIT for which it was told to cuts the connection: before it arrives, or before its answer does. Then
+ * nobody gets through for as long as it was told.
+ */
 export async function startCutter(target: URL, afterwards: boolean) {
   let armed = false;
   let cuts = 0;
+  let closedMs = 0;
+  let closedUntilMs = 0;
   const sockets = new Set<Socket>();
   const server = createServer((client) => {
+    if (performance.now() < closedUntilMs) return client.destroy();
     const upstream = connect(Number(target.port), target.hostname);
     for (const socket of [client, upstream]) {
       sockets.add(socket);
@@ -22,6 +28,7 @@ export async function startCutter(target: URL, afterwards: boolean) {
         armed = false;
         cuts += 1;
         cutting = true;
+        closedUntilMs = performance.now() + closedMs;
         if (!afterwards) return client.destroy();
       }
       upstream.write(data);
@@ -32,8 +39,9 @@ export async function startCutter(target: URL, afterwards: boolean) {
   await once(server, "listening");
   return {
     port: (server.address() as AddressInfo).port, // it listens on TCP
-    cutNextCommit: () => {
+    cutNextCommit: (thenClosedMs = 0) => {
       armed = true;
+      closedMs = thenClosedMs;
     },
     cuts: () => cuts,
     stop: async () => {

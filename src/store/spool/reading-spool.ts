@@ -190,7 +190,7 @@ export class ReadingSpool implements ReadingRecords {
         this.#timer = undefined;
         if (this.#waiting.length > 0) this.#drainAfter(this.#isStuck ? DRAIN_AGAIN_MS : DRAIN_MS);
       });
-    }, ms);
+    }, ms).unref();
   }
 
   async #drain(): Promise<void> {
