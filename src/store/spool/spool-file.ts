@@ -1,5 +1,5 @@
 import { type FileHandle, mkdir, open, rm, stat } from "node:fs/promises";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import type { Incarnation } from "../../sip/dialog.ts";
 import { encodeLine } from "./spool-line.ts";
 
@@ -23,7 +23,9 @@ export class SpoolFile {
 
   /** Creates the folder too. @throws when there is such a file, or none can be made */
   static async create(folder: string, life: Incarnation, index: number, store: string): Promise<SpoolFile> {
-    await mkdir(folder, { recursive: true, mode: 0o700 });
+    const made = await mkdir(folder, { recursive: true, mode: 0o700 });
+    for (let at = folder; made !== undefined && at.length >= made.length; at = dirname(at))
+      await syncFolder(dirname(at));
     const path = join(folder, `${life}.${index}.spool`);
     const handle = await open(path, "ax", 0o600);
     try {

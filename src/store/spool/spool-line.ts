@@ -23,7 +23,7 @@ export interface SpoolContent {
   /** Undefined when the file was not even begun: nothing in it was ever waited for. */
   readonly header: SpoolHeader | undefined;
   readonly spooled: readonly SpooledReading[];
-  /** There is a line before the last one that is not as it was written. The last one may be torn: nobody was answered then. */
+  /** A whole line is not as it was written. What stands behind the last one was torn: nobody was answered then. */
   readonly damaged: boolean;
 }
 
@@ -32,10 +32,11 @@ export function decodeFile(bytes: Buffer): SpoolContent {
   let damaged = false;
   for (let at = 0; at < bytes.length; ) {
     const end = bytes.indexOf(0x0a, at);
-    const value = end < 0 ? undefined : decodeLine(bytes.subarray(at, end));
-    at = end < 0 ? bytes.length : end + 1;
+    if (end < 0) break;
+    const value = decodeLine(bytes.subarray(at, end));
+    at = end + 1;
     if (value !== undefined) values.push(value);
-    else if (at < bytes.length) damaged = true;
+    else damaged = true;
     if (values.length === 0) return { header: undefined, spooled: [], damaged };
   }
   const [header, ...spooled] = values;
