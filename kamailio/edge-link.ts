@@ -19,7 +19,7 @@ const PING_TIMEOUT_MS = 5_000;
 const HTTP_HEAD_BYTES = 1_000;
 const NOTHING: Load = { answers: [], copies: [] };
 
-type Client = Pick<BatchClient, "call" | "close">;
+type Client = Pick<BatchClient, "call" | "close" | "hurry">;
 
 export interface EdgeLinkPorts {
   readonly name: string;
@@ -85,6 +85,7 @@ export class EdgeLink {
   /** A connection for requests was made or has ended: is Kamailio there, and does it reach this node? */
   linkChanged(): void {
     this.ports.wayIn.changed();
+    for (const { client } of this.shards) client.hurry(); // a Kamailio that begins is not young for long
     this.ping();
   }
 

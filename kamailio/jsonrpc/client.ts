@@ -100,6 +100,15 @@ export class BatchClient {
     });
   }
 
+  /** The other side has shown itself: whoever waits for the next attempt to connect waits no longer. */
+  hurry(): void {
+    this.#backoffMs = this.#options.minBackoffMs ?? 50;
+    if (this.#reconnect === undefined) return;
+    clearTimeout(this.#reconnect);
+    this.#reconnect = undefined;
+    this.#advance();
+  }
+
   /** Ends the connection; calls not answered fail with ConnectionLost. Safe to call twice. */
   close(): void {
     this.#closed = true;

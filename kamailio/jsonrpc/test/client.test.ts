@@ -187,6 +187,17 @@ test("responses that are too long or not understood end the connection", async (
     await assert.rejects(calls.call("m", {}, LIMIT), (e) => e instanceof ConnectionLost, text.slice(0, 80));
 });
 
+test("a server that has shown itself is tried at once, however long the next pause would be", async () => {
+  const port = await serve(() => undefined);
+  await new Promise<void>((resolve) => open.server?.close(() => resolve()));
+  const calls = client(port, { minBackoffMs: 60_000 });
+  const waiting = calls.call("m", {}, { timeoutMs: 10_000 });
+  await serve((request, socket) => answer(socket, result(request.id, "there")), port);
+  const hurrying = setInterval(() => calls.hurry(), 20);
+  assert.equal(await waiting, "there");
+  clearInterval(hurrying);
+});
+
 test("a key or path that would write header lines of its own is refused", () => {
   const options = { host: "127.0.0.1", port: 1, path: "/", key: KEY };
   assert.throws(() => new BatchClient({ ...options, key: "a\r\nX: y" }), RangeError);

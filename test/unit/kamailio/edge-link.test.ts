@@ -73,6 +73,7 @@ async function linkTo(mood: Mood) {
       return { edge: "edge1", start, ...nothing, unknown, age: 60, nodes: 1, ...more };
     },
     close() {},
+    hurry() {},
   };
   const clock = { nowMs: () => now.ms, monotonicMs: () => now.ms };
   const link = new EdgeLink({
