@@ -43,10 +43,20 @@ end
 
 local function reply(code, reason, body) KSR.xhttp.xhttp_reply(code, reason, "application/json", body) end
 
+local function fail(id, code, reason, message)
+	local answer = { jsonrpc = "2.0", id = id or cjson.null, error = { code = -32602, message = message } }
+	reply(code, reason, cjson.encode(answer))
+end
+
 local function refuse(id, message)
 	count("control_malformed")
-	local answer = { jsonrpc = "2.0", id = id or cjson.null, error = { code = -32602, message = message } }
-	reply(400, "Bad Request", cjson.encode(answer))
+	fail(id, 400, "Bad Request", message)
+end
+
+-- Another node has taken this life's dialogs over. It may have been paused in the middle of this very call.
+local function is_superseded(incarnation, node)
+	local home = incarnation and KSR.htable.sht_get("parlance_home", incarnation)
+	return type(home) == "string" and home ~= node
 end
 
 local DIGITS = {}
@@ -89,12 +99,12 @@ local function check_answers(answers)
 	return nil
 end
 
+local function is_incarnation(text) return is_text(text, MAX_NAME) and string.find(text, "^[a-z][a-z0-9]*%-[0-9]+$") ~= nil end
+
 local function check_homes(homes, allowed)
 	if type(homes) ~= "table" then return "homes: not an object" end
 	for key, value in pairs(homes) do
-		if type(key) ~= "string" or #key > MAX_NAME or not string.find(key, "^[a-z][a-z0-9]*%-[0-9]+$") then
-			return "homes: incarnation"
-		end
+		if not is_incarnation(key) then return "homes: incarnation" end
 		if type(value) ~= "string" or not allowed[value] then return "homes: unknown node" end
 	end
 	return nil
@@ -160,7 +170,12 @@ function parlance_open()
 	end
 	if not is_text(p.node, MAX_NAME) or not allowed[p.node] then return refuse(id, "node") end
 	if not is_text(p.start, MAX_NAME) then return refuse(id, "start") end
+	if p.incarnation ~= nil and not is_incarnation(p.incarnation) then return refuse(id, "incarnation") end
 	if not is_text(p.life, MAX_NAME) or not string.find(p.life, "^[0-9a-f]+$") then return refuse(id, "life") end
+	if is_superseded(p.incarnation, p.node) then
+		count("control_superseded")
+		return fail(id, 409, "Conflict", "superseded")
+	end
 	local answers, lines, groups, homes = p.answers or {}, p.lines or {}, p.copies or {}, p.homes or {}
 	local wrong = check_answers(answers) or copies.check_lines(lines) or copies.check_copies(groups) or check_homes(homes, allowed)
 	if wrong then return refuse(id, wrong) end

@@ -24,6 +24,7 @@ type Client = Pick<BatchClient, "call" | "close" | "hurry">;
 export interface EdgeLinkPorts {
   readonly name: string;
   readonly node: string;
+  readonly me: Incarnation;
   /** One per shard: what goes through one socket stays in order. */
   readonly clients: readonly Client[];
   /** Bytes of one call, as the settings have it; less when Kamailio's read buffer is smaller. */
@@ -267,7 +268,8 @@ export class EdgeLink {
     hello = false,
   ): Promise<BatchResult> {
     const news = this.homes.toTell();
-    const about = { node: this.ports.node, start, homes: news?.homes, hello };
+    const { node, me } = this.ports;
+    const about = { node, me, start, homes: news?.homes, hello };
     const params = encodeCall(load, about, socket.told);
     const result = batchResult.parse(await socket.client.call("parlance.batch", params, { timeoutMs }));
     this.reachable = true;

@@ -43,6 +43,8 @@ export function halves(load: Load): [Load, Load] {
 /** What a call says besides its load. */
 export interface About {
   readonly node: string;
+  /** A life that Kamailio has heard a successor of says nothing any more: it was paused in the middle of a call, perhaps. */
+  readonly me: Incarnation;
   /** The life of Kamailio it is meant for; "": any. */
   readonly start: string;
   readonly homes: ReadonlyMap<Incarnation, string> | undefined;
@@ -61,8 +63,8 @@ export function standing({ answers, copies }: Load, edgeStart: string): Load {
 /** JSON text of a call's parameters, joined from what each part has ready. */
 export function encodeCall({ answers, copies }: Load, about: About, told: Told): string {
   const groups = told.encode(copies);
-  const { node, start, homes, hello } = about;
-  const head = `"node":${JSON.stringify(node)},"life":"${LIFE}","start":${JSON.stringify(start)}${hello ? ',"hello":true' : ""}`;
+  const { node, me, start, homes, hello } = about;
+  const head = `"node":${JSON.stringify(node)},"incarnation":${JSON.stringify(me)},"life":"${LIFE}","start":${JSON.stringify(start)}${hello ? ',"hello":true' : ""}`;
   const tail = homes ? `,"homes":${JSON.stringify(Object.fromEntries(homes))}` : "";
   const waiting = JSON.stringify(answers.map(encodeAnswer));
   return `{${head},"answers":${waiting},"lines":${groups.lines},"copies":${groups.copies}${tail}}`;

@@ -12,7 +12,7 @@ export function makeEdge(
   settings: EdgeSettings,
   config: Config,
   gateway: Gateway,
-  ports: Pick<EdgeLinkPorts, "clock" | "maySpeak" | "onError"> & {
+  ports: Pick<EdgeLinkPorts, "me" | "clock" | "maySpeak" | "onError"> & {
     reconnect: () => void;
     log: Logger;
     metrics: Metrics;
@@ -29,7 +29,7 @@ export function makeEdge(
       key: config.key,
       ...local,
     });
-  const { clock, maySpeak, onError, reconnect, log, metrics } = ports;
+  const { me, clock, maySpeak, onError, reconnect, log, metrics } = ports;
   const { listen } = config.node;
   const onChange = (open: boolean) =>
     open
@@ -59,6 +59,7 @@ export function makeEdge(
     },
     name,
     node: config.node.name,
+    me,
     clients: Array.from({ length: sockets }, client),
     maxCallBytes,
     onStart: (start) => gateway.onEdgeStart(name, start),

@@ -190,12 +190,8 @@ export async function startNode(config: Config, log: Logger, onLost: (why: strin
       stranger({ why, remote });
     },
   });
-  const reconnect = () => link.disconnectAll();
-  for (const edge of config.link.edges)
-    edges.set(
-      edge.name,
-      makeEdge(edge, config, gateway, { clock, maySpeak, onError, reconnect, log, metrics }),
-    );
+  const ports = { me, clock, maySpeak, onError, reconnect: () => link.disconnectAll(), log, metrics };
+  for (const edge of config.link.edges) edges.set(edge.name, makeEdge(edge, config, gateway, ports));
 
   // By the clock
   const takeover = new Takeover({

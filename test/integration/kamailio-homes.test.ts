@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
+import { RemoteError } from "../../kamailio/jsonrpc/errors.ts";
 import type { ChatLab } from "../support/chat-lab.ts";
 import { dialogRequest, poolRequest, startChatLab } from "../support/chat-lab.ts";
 import { eventually } from "../support/lab-ports.ts";
@@ -82,6 +83,30 @@ describe("which node a request goes to", () => {
       .request(() => lab.node(heir).closed.some((c) => c.conid === request.conid))
       .catch(() => undefined);
     assert.ok(lab.node(heir).closed.some((c) => c.conid === request.conid));
+  });
+
+  test("a life that was taken over is not heard any more, in whatever call it was paused; its node's next life is", async () => {
+    const phone = await lab.alice();
+    const invite = poolRequest("INVITE", "alice");
+    assert.equal((await phone.ask(invite)).status, 200);
+    const owner = nodeOf(invite.callId)[0] ?? "";
+    const heir = owner === "n2" ? "n10" : "n2";
+    const request = await lab.node(owner).request((r) => r.text("callId") === invite.callId);
+    const says = (incarnation: string, body: string) => {
+      const [to, from] = ["<sip:pchat@example.com>;tag=1", "<sip:alice@example.com>;tag=2"];
+      const nexthop = `sip:${request.raw.src};transport=tcp`;
+      const entry = ["sip:a@b", nexthop, to, from, invite.callId, 9, "<sip:x@y>", request.conid];
+      const copies = [{ body, dialogs: [entry] }];
+      return lab.node(owner).batch({ incarnation, start: request.start, copies });
+    };
+    await lab.node(heir).batch({ incarnation: `${heir}-1`, homes: { [`${owner}-4`]: heir } });
+    await assert.rejects(
+      says(`${owner}-4`, "late"),
+      (error) => error instanceof RemoteError && error.httpStatus === 409 && error.message === "superseded",
+    );
+    assert.equal((await says(`${owner}-5`, "new")).sent, 1);
+    assert.equal((await phone.request("INFO")).body.toString(), "new", "nothing came before it");
+    phone.end();
   });
 
   test("a restarted Kamailio has another start id and knows no connection of the old one", async () => {

@@ -5,6 +5,7 @@ import { EdgeLink } from "../../../kamailio/edge-link.ts";
 import { CallTimedOut, ConnectionLost, RemoteError } from "../../../kamailio/jsonrpc/errors.ts";
 import { WayIn } from "../../../kamailio/way-in.ts";
 import type { OutgoingDialog } from "../../../src/ports.ts";
+import { formatIncarnation } from "../../../src/sip/dialog.ts";
 import { aSession } from "../../support/sessions.ts";
 import { until } from "../../support/until.ts";
 
@@ -79,6 +80,7 @@ async function linkTo(mood: Mood) {
   const link = new EdgeLink({
     name: "edge1",
     node: "n1",
+    me: formatIncarnation("n1", 1),
     clients: [client],
     maxCallBytes: 120_000,
     clock,

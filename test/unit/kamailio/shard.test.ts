@@ -4,9 +4,14 @@ import { Told } from "../../../kamailio/lines.ts";
 import type { Load } from "../../../kamailio/load.ts";
 import { encodeCall } from "../../../kamailio/load.ts";
 import { Shard } from "../../../kamailio/shard.ts";
+import { formatIncarnation } from "../../../src/sip/dialog.ts";
 import { aSession } from "../../support/sessions.ts";
 
 const many = Array.from({ length: 1_200 }, (_, index) => aSession("alice", index + 1));
+const about = {
+  ...{ node: "n1", me: formatIncarnation("n1", 1), start: "a" },
+  ...{ homes: undefined, hello: false },
+};
 const bob = aSession("bob", 900);
 const taken = (shard: Shard) => shard.take().copies.map(({ body, dialogs }) => `${body}×${dialogs.length}`);
 
@@ -26,7 +31,6 @@ test("names that have been told take no room in a call: messages of one room lea
   const told = new Told();
   const shard = new Shard(20_000, told);
   const some = many.slice(0, 200);
-  const about = { node: "n1", start: "a", homes: undefined, hello: false };
   const calls = () => {
     let count = 0;
     for (; !shard.empty; count++)
@@ -74,8 +78,7 @@ test("a body too large to share a call travels alone", () => {
 });
 
 /** Of a call to an edge that has been told nothing yet. */
-const callBytes = (load: Load) =>
-  Buffer.byteLength(encodeCall(load, { node: "n1", start: "a", homes: undefined, hello: false }, new Told()));
+const callBytes = (load: Load) => Buffer.byteLength(encodeCall(load, about, new Told()));
 
 test("no call is longer than Kamailio can read, whatever names clients choose and whatever they write", () => {
   const long = {
