@@ -60,7 +60,7 @@ const edge = z.strictObject({
   name: z.string().regex(/^[a-z][a-z0-9-]{0,31}$/, "is a letter, then letters, digits or hyphens"),
   control: z.url({ protocol: /^http$/, error: "is a URL such as http://127.0.0.2:5071" }),
   "local-address": z.string().optional(),
-  sockets: count(1, 16).default(2),
+  sockets: count(1, 16).default(4),
   "max-call": size("12kB", "1MB").default(120_000),
 });
 

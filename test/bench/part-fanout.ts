@@ -98,7 +98,7 @@ async function enter(
 
 function loop(world: World, crowd: Crowd, room: WorldRoom, ms: number): Promise<Round> {
   const posters = FANOUT_POSTERS.map((place) => ({ place, room: room.uri }));
-  // imc's members post again when they are answered, whatever is still to be sent. Ours wait for their own copies: two posts each keep
+  // imc's members post again when they are answered, whatever is still to be sent. Ours wait for their own copies: four posts each keep
   // them from falling into step, so that there is something to send while a post is being committed.
-  return closedLoop({ world, crowd, posters, outstanding: 2, ms, untilOwnCopy: true, counted: "copies" });
+  return closedLoop({ world, crowd, posters, outstanding: 4, ms, untilOwnCopy: true, counted: "copies" });
 }
