@@ -1,4 +1,5 @@
 import { setTimeout as pause } from "node:timers/promises";
+import { ClientError } from "../../plugin/client/client-error.ts";
 import type { XccosEndpoint } from "../../plugin/client/endpoint.ts";
 import type { Lab } from "../support/lab.ts";
 import type { CopyRecord, PostRecord, Seat } from "./evidence.ts";
@@ -50,8 +51,18 @@ export class CrowdMember {
   /** Signs in and enters its rooms. `lastNumbers` are those of the rooms, in which nobody posts at that moment. */
   async enter(lastNumbers: ReadonlyMap<string, number>): Promise<void> {
     this.turnPage(lastNumbers);
-    await this.endpoint.signIn();
-    await this.joinAll();
+    for (let attempt = 1; ; attempt++) {
+      try {
+        await this.endpoint.signIn();
+        return await this.joinAll();
+      } catch (error) {
+        // A pool that has just begun on a busy machine asks to try again.
+        const isBusy = error instanceof ClientError && error.status === 503;
+        if (!isBusy || attempt === MAX_ATTEMPTS) throw error;
+        this.endpoint.crash();
+        await pause(500);
+      }
+    }
   }
 
   /** From here on only what is later than these numbers is due. */
