@@ -7,7 +7,6 @@ const YOUNG_AGE = 3;
 
 /** What a Kamailio says of itself. */
 interface Life {
-  readonly start: string;
   /** Whole seconds. */
   readonly age: number;
   readonly nodes: number;
@@ -26,11 +25,11 @@ export interface WayInPorts {
  *
  * COMPAT(Kamailio, 5.6 to 6.1): the first time that one of janssonrpcc's connections fails it closes descriptor 0, which after the
  * first of these is some other live connection. So all of them must have failed once before one of them can get that number: every
- * node ends the first ones as soon as it hears of a Kamailio that has just begun. With one node they all fail at the same moment.
+ * node ends those that a Kamailio makes in its first seconds, whenever it hears of it then: not all are made at the same moment, and
+ * none comes back that soon. With one node they all fail at the same moment.
  */
 export class WayIn {
   private readonly ports: WayInPorts;
-  private start = "";
   /** The first ping that was answered without a hello after it. */
   private unheardMs: number | undefined;
   private wasOpen = true;
@@ -47,9 +46,8 @@ export class WayIn {
   }
 
   /** A ping was answered. */
-  pinged({ start, age, nodes }: Life): void {
-    if (start !== this.start && age < YOUNG_AGE && nodes > 1) this.ports.reconnect();
-    this.start = start;
+  pinged({ age, nodes }: Life): void {
+    if (age < YOUNG_AGE && nodes > 1) this.ports.reconnect();
     this.unheardMs ??= this.ports.clock.monotonicMs();
     this.tell();
   }

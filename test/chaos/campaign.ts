@@ -29,8 +29,13 @@ export async function openCampaign(
   const pool = await openChaosPool(kinds.some(needsSmallDisk));
   const posts: PostRecord[] = [];
   const veterans = pool.newMembers("veterans");
-  const begin = await lastNumbers(pool.lab);
-  await Promise.all(veterans.map((veteran) => veteran.enter(begin)));
+  try {
+    const begin = await lastNumbers(pool.lab);
+    await Promise.all(veterans.map((veteran) => veteran.enter(begin)));
+  } catch (error) {
+    await pool.close();
+    throw error;
+  }
   return {
     async play(kind, rounds) {
       const reports: RoundReport[] = [];
