@@ -132,15 +132,19 @@ local function way_of(line)
 	return path
 end
 
+local function count(done, copies_in_it)
+	local word = done and "sent" or "failed"
+	outcome[word] = outcome[word] + (copies_in_it or 1)
+end
+
 -- Bytes that are gathered for one connection.
 local MAX_TOGETHER = 32768
 
 -- What a call has for one connection is written in one go: the kernel's part of a copy is as much as all the rest.
 local function write_out(line)
-	local text, count = line.text, line.count
+	local text = line.text
 	line.text = nil
-	local done = KSR.corex.sendx(line.nexthop, line.path.socket, text) >= 0
-	outcome[done and "sent" or "failed"] = outcome[done and "sent" or "failed"] + count
+	count(KSR.corex.sendx(line.nexthop, line.path.socket, text) >= 0, line.count)
 end
 
 local function write(line, text)
@@ -152,10 +156,6 @@ local function write(line, text)
 	end
 	line.text, line.count = line.text .. text, line.count + 1
 	if #line.text > MAX_TOGETHER then write_out(line) end
-end
-
-local function count(done)
-	outcome[done and "sent" or "failed"] = outcome[done and "sent" or "failed"] + 1
 end
 
 -- A notification. One that is answered needs a transaction, which takes the answer.
