@@ -9,6 +9,7 @@ import type { Config } from "../config.ts";
 import { type CliCommand, configOf, expectWords } from "../configured.ts";
 import { print, type Row } from "../table.ts";
 import { makeReconciler, makeStatements } from "../wire-reconcile.ts";
+import { acceptCommand } from "./compliance-accept.ts";
 
 const RECONCILE = "parlance compliance reconcile [--all] [--json]";
 const STATEMENT = "parlance compliance statement DAY [--json]";
@@ -72,6 +73,7 @@ export const bookCommands: Readonly<Record<string, CliCommand>> = {
       });
     },
   },
+  "compliance accept": acceptCommand,
   "compliance statement": {
     summary: "show the signed statement of what was sealed on a day, stream by stream, and of what is open",
     usage: STATEMENT,
@@ -120,8 +122,8 @@ function show({ day, final, from, to, root, streams, standing }: Statement, note
     { what: "gaps", value: gaps.map(({ stream, missing }) => `${stream} ${missing}`).join(", ") || "none" },
     { what: "differences", value: differences.length },
   ];
-  const list = streams.map(({ stream, name, first, last, count, messages, root: of }): Row => {
-    return { stream, name, first, last, count, messages, root: of };
+  const list = streams.map(({ stream, name, first, last, count, messages, missing = 0, root: of }): Row => {
+    return { stream, name, first, last, count, messages, missing, root: of };
   });
   print(list.length > 0 ? { statement: rows, streams: list } : { statement: rows }, false);
   if (note !== null) process.stdout.write(`\n${note}`);

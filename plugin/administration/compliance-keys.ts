@@ -9,7 +9,6 @@ import {
   rmSync,
   writeFileSync,
 } from "node:fs";
-import { hostname, userInfo } from "node:os";
 import { dirname, resolve } from "node:path";
 import {
   generateSecretKey,
@@ -19,22 +18,19 @@ import {
 } from "../../src/compliance/log/note.ts";
 import { KEY_ROTATE, signRotation } from "../../src/compliance/log/rotation.ts";
 import { recordArchiveEvent } from "../../src/store/mysql/archive-events.ts";
-import { MysqlArchiveStatus } from "../../src/store/mysql/archive-status.ts";
 import { Database } from "../../src/store/mysql/database.ts";
 import { requireSchema } from "../../src/store/mysql/migrate.ts";
-import { MysqlOutboxStore } from "../../src/store/mysql/outbox-store.ts";
 import { archiveKey, archiveSigner, signerIn } from "../archive-key.ts";
 import { EXIT, UsageError } from "../command-line.ts";
 import type { Config } from "../config.ts";
 import { type CliCommand, configOf, expectWords } from "../configured.ts";
 import { printRows } from "../table.ts";
 import { text } from "../verb.ts";
+import { isSealed, recorder } from "./recorder.ts";
 
 const CREATE = "parlance compliance key create [--name NAME] [--json]";
 const SHOW = "parlance compliance key show [--json]";
 const ROTATE = "parlance compliance key rotate [--from-key FILE] [--dry-run] [--json]";
-
-const SEALED_WITHIN_MS = 60_000;
 
 export const keyCommands: Readonly<Record<string, CliCommand>> = {
   "compliance key create": {
@@ -138,30 +134,6 @@ export const keyCommands: Readonly<Record<string, CliCommand>> = {
     },
   },
 };
-
-/** Sends an event on its way and waits for the worker to seal it. */
-async function isSealed(database: Database, eventId: string): Promise<boolean> {
-  await new MysqlOutboxStore(database, true).move([eventId]);
-  const status = new MysqlArchiveStatus(database);
-  const deadline = performance.now() + SEALED_WITHIN_MS;
-  while (performance.now() < deadline) {
-    if (await status.find(eventId)) return true;
-    await new Promise((resolve) => setTimeout(resolve, 200));
-  }
-  return false;
-}
-
-function recorder() {
-  const name = userInfo().username;
-  return {
-    actor: { id: 0, uri: `administrator:${name}`, displayName: name, email: null },
-    node:
-      hostname()
-        .replace(/[^\w.-]/g, "")
-        .slice(0, 60) || "administration",
-    atMs: Date.now(),
-  };
-}
 
 function refuseCommand(config: Config): void {
   if (config.compliance.archive["sign-command"] !== undefined)

@@ -194,7 +194,19 @@ function copies({ checkpointFile: file }: Config): OutsideCheckpoint[] {
 }
 
 function textOf(report: Report): string {
-  const { verdict, finding, size, from, root, signed, checkpoints, purged, because, remarks } = report;
+  const {
+    verdict,
+    finding,
+    size,
+    from,
+    root,
+    signed,
+    checkpoints,
+    purged,
+    missing: lost,
+    because,
+    remarks,
+  } = report;
   const lines: string[] = [];
   if (verdict === "unchecked") lines.push("could not be checked");
   else if (finding)
@@ -207,12 +219,16 @@ function textOf(report: Report): string {
   else {
     lines.push(
       verdict === "ok"
-        ? "nothing was changed, nothing is missing"
+        ? lost
+          ? "nothing was changed, and nothing is missing but what was accepted"
+          : "nothing was changed, nothing is missing"
         : "nothing was changed, but something is MISSING",
     );
     lines.push(`  events       ${size}${from ? `, checked from ${from} on` : ""}`, `  root         ${root}`);
     lines.push(`  checkpoints  ${checkpoints}, up to event ${signed}`);
     if (purged) lines.push(`  purged       ${purged} events without content, on the record`);
+    if (lost)
+      lines.push(`  missing      ${lost} events, accepted on the record (EVENT_MISSING, GAP_ACCEPTED)`);
   }
   lines.push(...because.map((why) => `  ${plain(why)}`), ...remarks.map((why) => `  note: ${why}`));
   return `${lines.join("\n")}\n`;

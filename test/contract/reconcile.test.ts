@@ -5,11 +5,13 @@ import { dirname, join } from "node:path";
 import { after, before, beforeEach, test } from "node:test";
 import type { Room } from "../../src/chat/room.ts";
 import type { User } from "../../src/chat/user.ts";
+import { accept, NotAcceptable } from "../../src/compliance/acceptor.ts";
 import type { Difference, Reconciliation } from "../../src/compliance/reconcile/ports.ts";
 import { Reconciler } from "../../src/compliance/reconcile/reconciler.ts";
 import type { Sealer } from "../../src/compliance/sealer.ts";
 import type { Actor } from "../../src/management/actor.ts";
 import type { Incarnation } from "../../src/sip/dialog.ts";
+import { MysqlAcceptance } from "../../src/store/mysql/acceptance-store.ts";
 import { MysqlBooks } from "../../src/store/mysql/books-store.ts";
 import { Database } from "../../src/store/mysql/database.ts";
 import type { MysqlJournal } from "../../src/store/mysql/journal.ts";
@@ -302,6 +304,166 @@ test("messages stored while recording was off are named", async () => {
   await sealAll();
   await reconcile();
   assert.deepEqual(await found(), ["room unrecorded 2-3"]);
+});
+
+/** As the command does it. */
+async function acceptDifferences(stream: string, reason: string): Promise<string> {
+  const parts = {
+    books: new MysqlBooks(database),
+    store: new MysqlAcceptance(database),
+    move: (eventIds: readonly string[]) => outbox.move(eventIds),
+    onProgress: () => {},
+  };
+  const actor = { id: 0, uri: "administrator:root", displayName: "root", email: null };
+  const eventId = await accept(parts, stream, { actor, node: "n1", atMs: Date.now(), reason }, "test");
+  assert.ok(eventId, "nobody compares");
+  return eventId;
+}
+
+async function sealedBodies(stream: string): Promise<{ kind: string; streamSeq: number; detail: unknown }[]> {
+  const rows = await database.rows<{ body: Buffer }>(
+    "SELECT c.body FROM archive_leaf l JOIN archive_stream s ON s.id = l.stream_id JOIN archive_content c ON c.seq = l.seq " +
+      "WHERE s.name = ? ORDER BY l.stream_seq",
+    [stream],
+  );
+  return rows.map(({ body }) => JSON.parse(body.toString("utf8")));
+}
+
+test("what is lost for good is accepted: its numbers say so in the archive, those behind it are sealed, and nothing is missing any more", async () => {
+  const stream = `room:${room.id}`;
+  await say("one");
+  await sealAll();
+  await say("two", "three", "four", "five");
+  const [count] = await database.rows<{ n: number }>("SELECT last_event AS n FROM room WHERE id = ?", [
+    room.id,
+  ]);
+  const last = Number(count?.n);
+  await database.change("DELETE FROM compliance_outbox WHERE stream = ? AND stream_seq IN (?)", [
+    stream,
+    [last - 3, last - 1],
+  ]);
+  await sealAll();
+  await reconcile();
+  const before = await sealedBodies(stream);
+  assert.equal(before.at(-1)?.streamSeq, last - 4, "nothing behind the gap is sealed");
+  await acceptDifferences(stream, "disk of 3 November");
+  await sealAll();
+  await reconcile();
+  assert.deepEqual(
+    await found(),
+    ["room unrecorded 2-2", "room unrecorded 4-4"],
+    "whose messages are in the room",
+  );
+  const after = (await sealedBodies(stream)).slice(before.length);
+  assert.deepEqual(
+    after.map(({ kind, streamSeq }) => [kind, streamSeq]),
+    [
+      ["EVENT_MISSING", last - 3],
+      ["CHAT", last - 2],
+      ["EVENT_MISSING", last - 1],
+      ["CHAT", last],
+    ],
+  );
+  assert.deepEqual(after[0]?.detail, { reason: "disk of 3 November" });
+  await acceptDifferences(stream, "the same disk");
+  await sealAll();
+  await reconcile();
+  assert.deepEqual(await found(), []);
+  assert.deepEqual(
+    [(await reconcile(true)).differences, await found()],
+    [0, []],
+    "also when all is compared",
+  );
+  const accepted = (await sealedBodies("archive")).filter(({ kind }) => kind === "GAP_ACCEPTED").slice(-2);
+  assert.deepEqual(
+    accepted.map(({ detail }) => detail),
+    [
+      {
+        ...{ altered: [], reason: "disk of 3 November", stream, unrecorded: [], vanished: [] },
+        missing: [
+          [last - 3, last - 3],
+          [last - 1, last - 1],
+        ],
+      },
+      {
+        ...{ altered: [], missing: [], reason: "the same disk", stream, vanished: [] },
+        unrecorded: [
+          [2, 2],
+          [4, 4],
+        ],
+      },
+    ],
+  );
+});
+
+test("a message that was accepted as it is now is found when it is changed again; nothing else of the room is accepted with it", async () => {
+  await say("one", "two", "three", "four");
+  await sealAll();
+  const write = (number: number, text: string) =>
+    database.change("UPDATE message SET text = ? WHERE room_id = ? AND number = ?", [text, room.id, number]);
+  await write(2, "zwei");
+  await database.change("DELETE FROM message WHERE room_id = ? AND number = 3", [room.id]);
+  await reconcile();
+  assert.deepEqual(await found(), ["room altered 2-2", "room vanished 3-3"]);
+  await acceptDifferences(`room:${room.id}`, "mended by hand, ticket 12");
+  await sealAll();
+  await reconcile();
+  assert.deepEqual(await found(), []);
+  await write(1, "uno");
+  await write(2, "due");
+  await reconcile(true);
+  assert.deepEqual(await found(), ["room altered 1-2"]);
+});
+
+test("an event that turns up after its loss was accepted changes nothing in the archive, and is kept aside as evidence", async () => {
+  const stream = `room:${room.id}`;
+  await say("one", "two");
+  await database.change(
+    "CREATE TABLE kept AS SELECT * FROM compliance_outbox WHERE stream = ? ORDER BY stream_seq",
+    [stream],
+  );
+  await database.change("DELETE FROM compliance_outbox WHERE stream = ? AND kind = 'CHAT'", [stream]);
+  await sealAll();
+  await reconcile();
+  await acceptDifferences(stream, "lost");
+  await sealAll();
+  const sealed = await sealedBodies(stream);
+  await database.change("INSERT INTO compliance_outbox SELECT * FROM kept WHERE kind = 'CHAT'");
+  await database.change("DROP TABLE kept");
+  await sealAll();
+  assert.deepEqual(await sealedBodies(stream), sealed);
+  const [row] = await database.rows<{ n: number }>(
+    "SELECT COUNT(*) AS n FROM compliance_quarantine WHERE stream = ?",
+    [stream],
+  );
+  assert.equal(Number(row?.n), 2);
+});
+
+test("an event that is only on its way is not put down as missing; what fits, or what nobody recorded, cannot be accepted", async () => {
+  const stream = `room:${room.id}`;
+  await say("one", "two", "three");
+  await database.change(
+    "CREATE TABLE kept AS SELECT * FROM compliance_outbox WHERE stream = ? AND kind = 'CHAT'",
+    [stream],
+  );
+  await database.change("DELETE FROM compliance_outbox WHERE stream = ? AND kind = 'CHAT'", [stream]);
+  await sealAll();
+  await reconcile();
+  assert.match((await found()).join(), /^room missing/);
+  await database.change("INSERT INTO compliance_outbox SELECT * FROM kept");
+  await database.change("DROP TABLE kept");
+  await acceptDifferences(stream, "too early");
+  await sealAll();
+  assert.deepEqual(
+    (await sealedBodies(stream)).filter(({ kind }) => kind === "EVENT_MISSING"),
+    [],
+  );
+  await reconcile();
+  assert.deepEqual(await found(), []);
+  await assert.rejects(acceptDifferences(stream, "nothing is wrong"), NotAcceptable);
+  await database.change("UPDATE room SET last_event = last_event - 1 WHERE id = ?", [room.id]);
+  await reconcile();
+  await assert.rejects(acceptDifferences(stream, "surplus"), /never recorded/);
 });
 
 test("an archive that has more than the chat ever recorded is found", async () => {

@@ -87,25 +87,49 @@ test("a message that was changed behind everybody's back: exit code 1, the alert
   await until("the alert is cleared", async () => (await alerts()).length === 0, 60_000);
 });
 
-test("an event that was lost on its way: exit code 2 and its number; status counts it", async () => {
-  await lab.stack.kill("worker", "SIGKILL");
+/** Switches the permanent archive on or off, as an administrator does. */
+async function archive(enabled: boolean): Promise<void> {
+  await lab.configure("n1", { compliance: { archive: { "checkpoint-interval": "1s", enabled } } });
+  await lab.stack.restart("worker");
+}
+
+test("what was recorded while the archive was off is missing: exit code 2 and its numbers; status counts it", async () => {
   const { id } = await lab.administration.findRoom(room);
+  const stream = `room:${id}`;
+  const count = async () => {
+    const [row] = await lab.sql<{ n: number }>("SELECT last_event AS n FROM room WHERE id = ?", [id]);
+    return Number(row?.n);
+  };
+  const sealedBefore = await count();
+  await archive(false);
   const alice = await lab.signedIn("alice");
   await alice.join(room);
   assert.equal(await alice.post(room, "this one gets lost"), 200);
-  const [row] = await lab.sql<{ seq: number }>(
-    "SELECT stream_seq AS seq FROM compliance_outbox WHERE kind = 'CHAT' AND room_id = ?",
-    [id],
-  );
-  assert.ok(row);
-  await lab.sql("DELETE FROM compliance_outbox WHERE kind = 'CHAT' AND room_id = ?", [id]);
+  await lab.clearAway();
+  await until("the adapter has it", async () => {
+    const [row] = await lab.sql<{ n: number }>(
+      "SELECT (SELECT COUNT(*) FROM compliance_outbox WHERE stream = ?) + (SELECT COUNT(*) FROM dialog) AS n",
+      [stream],
+    );
+    return Number(row?.n) === 0;
+  });
+  const lastLost = await count();
+  await archive(true);
+  const bob = await lab.signedIn("bob");
+  await bob.join(room);
+  assert.equal(await bob.post(room, "this one waits"), 200);
+  await lab.clearAway();
   const { code, shown } = await reconcile();
   assert.equal(code, 2);
-  const lost = shown.differences?.find(({ what }) => what === "missing");
-  assert.deepEqual([lost?.stream, lost?.first, lost?.last], [`room:${id}`, row.seq, row.seq]);
+  const lost = shown.differences?.find((one) => one.what === "missing" && one.stream === stream);
+  assert.deepEqual([lost?.first, lost?.last], [sealedBefore + 1, lastLost]);
   const status = await run("compliance", "status", "--json");
-  const { archive } = JSON.parse(status.out) as { archive: { what: string; value: unknown }[] };
-  assert.equal(archive.find(({ what }) => what === "differences from the chat")?.value, 1);
+  const { archive: rows } = JSON.parse(status.out) as { archive: { what: string; value: unknown }[] };
+  assert.ok(Number(rows.find(({ what }) => what === "differences from the chat")?.value) >= 1);
+  const [head] = await lab.sql<{ n: number }>("SELECT last_seq AS n FROM archive_stream WHERE name = ?", [
+    stream,
+  ]);
+  assert.equal(Number(head?.n), sealedBefore, "what comes behind it waits");
 });
 
 test("the statement of a day: signed, with each stream's numbers; wrong days are refused", async () => {
@@ -118,7 +142,9 @@ test("the statement of a day: signed, with each stream's numbers; wrong days are
   const own = statement.streams.find(({ stream }) => stream === `room:${id}`);
   assert.deepEqual([own?.name, own?.first, own?.messages], ["FX", 1, 3]);
   assert.equal(own?.count, own?.last);
-  assert.equal(statement.standing.differences[0]?.what, "missing");
+  assert.ok(
+    statement.standing.differences.some((one) => one.what === "missing" && one.stream === `room:${id}`),
+  );
   assert.match(readNote(note).text, new RegExp(`^example.com/pchat\\ncompleteness ${today}\\n`));
   const people = await run("compliance", "statement", today);
   assert.match(people.out, /which is not over: preliminary/);
@@ -127,4 +153,50 @@ test("the statement of a day: signed, with each stream's numbers; wrong days are
     assert.deepEqual([refused.code, refused.out], [64, ""], day);
     assert.match(refused.err, /^parlance: [^\n]+\n$/);
   }
+});
+
+test("what is lost for good is accepted with a reason: the alert clears, the room goes on, and every check says what is missing", async () => {
+  const { id } = await lab.administration.findRoom(room);
+  const stream = `room:${id}`;
+  const accept = (...words: string[]) => run("compliance", "accept", ...words);
+  for (const words of [[stream], [stream, "--reason", " "], ["--reason", "lost"]]) {
+    const refused = await accept(...words);
+    assert.deepEqual([refused.code, refused.out], [64, ""], words.join(" "));
+  }
+  const other = await accept("room:999999", "--reason", "lost");
+  assert.deepEqual([other.code, other.out], [64, ""]);
+  assert.match(other.err, /^parlance: nothing of "room:999999" was missing or different,[^\n]+\n$/);
+  const rehearsed = await accept(stream, "--reason", "ticket 4711", "--dry-run");
+  assert.equal(rehearsed.code, 0, rehearsed.err);
+  assert.match(rehearsed.out, /missing/);
+  assert.equal((await reconcile()).code, 2, "nothing was done");
+  const done = await accept("--all", "--reason", "ticket 4711", "--json");
+  assert.equal(done.code, 0, done.err);
+  const accepted = (JSON.parse(done.out) as { stream: string; what: string; count: number }[]).filter(
+    (one) => one.stream === stream,
+  );
+  assert.deepEqual(
+    accepted.map(({ what }) => what).sort(),
+    ["missing", "unrecorded"],
+    "and the message with it",
+  );
+  const lost = accepted.find(({ what }) => what === "missing")?.count ?? 0;
+  assert.ok(lost >= 2, "coming and post");
+  assert.equal((await reconcile("--all")).code, 0);
+  const verified = await run("compliance", "verify");
+  assert.equal(verified.code, 0, verified.out);
+  assert.match(verified.out, /nothing is missing but what was accepted/);
+  assert.match(verified.out, /^ {2}missing +\d+ events, accepted on the record/m);
+  const today = new Date().toISOString().slice(0, 10);
+  const { code, out } = await run("compliance", "statement", today, "--json");
+  const { statement } = JSON.parse(out) as { statement: Statement };
+  assert.equal(code, 0, JSON.stringify(statement.standing));
+  const own = statement.streams.find((one) => one.stream === stream);
+  assert.deepEqual([own?.missing, own?.messages], [lost, 4], "the message that waited is sealed");
+  const raised = async () => JSON.parse((await run("alert", "list", "--json")).out) as { alert: string }[];
+  await until(
+    "the alert is cleared",
+    async () => !(await raised()).some(({ alert }) => alert === "record-missing"),
+    60_000,
+  );
 });

@@ -10,7 +10,7 @@ import type { Part, Stack } from "../../plugin/stack/stack-options.ts";
 import { saveSubscribers } from "../../plugin/stack/subscribers.ts";
 import type { Privacy, RoomType } from "../../src/chat/room.ts";
 import { type Administration, openAdministration } from "../../src/store/mysql/administration.ts";
-import { Database, type Value } from "../../src/store/mysql/database.ts";
+import { Database, PATIENT_MS, type Value } from "../../src/store/mysql/database.ts";
 import { sipStream } from "./sip-lines.ts";
 import { until } from "./until.ts";
 
@@ -95,7 +95,7 @@ const CATEGORY = "Lab";
 export async function openLab(options: LabOptions): Promise<Lab> {
   const { nodes = 1, users, notAllowed = [], rooms = [], settings, parts, peers = [] } = options;
   const stack = await startStack({ nodes, peers, ...(parts ? { parts } : {}) });
-  const database = new Database({ url: stack.mysqlUrl, connections: 2 });
+  const database = new Database({ url: stack.mysqlUrl, connections: 2, statementMs: PATIENT_MS });
   const lab = labOn(stack, database, openAdministration(database, stack.domain));
   try {
     for (const node of settings ? Object.keys(stack.configFiles) : [])

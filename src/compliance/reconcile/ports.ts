@@ -1,3 +1,4 @@
+import type { Acceptance } from "../acceptance.ts";
 import type { Lease } from "../ports.ts";
 
 /** How many events the chat's side has recorded in a stream. */
@@ -94,6 +95,8 @@ export interface Books {
   orphanStreams(limit: number): Promise<{ stream: string; lastSeq: number; saysDeleted: boolean }[]>;
 
   compared(streams: readonly string[]): Promise<Map<string, Compared>>;
+  /** What was accepted as missing or different, as far as that is sealed. */
+  accepted(): Promise<Acceptance[]>;
   /** Sealed events of a stream above `after`. */
   archived(streamId: number, after: number, limit: number): Promise<ArchivedFact[]>;
   /** Those that are there; and the numbers of those that the chat keeps for nobody, as it was told. */

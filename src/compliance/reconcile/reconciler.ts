@@ -1,5 +1,6 @@
 import { setTimeout as pause } from "node:timers/promises";
 import type { Clock } from "../../ports.ts";
+import { type AcceptedMessages, messagesByStream } from "../acceptance.ts";
 import { type Lease, LeaseLost } from "../ports.ts";
 import { balance } from "./balance.ts";
 import type {
@@ -113,6 +114,7 @@ export class Reconciler {
     const before = await this.#books.differences();
     // A room that did not fit is compared from its beginning until it does.
     const again = new Set(before.filter(({ what }) => isOfMessages(what)).map(({ stream }) => stream));
+    const accepted = messagesByStream(await this.#books.accepted());
     const sum = { streams: 0, committed: 0, sealed: 0, pending: 0, rooms: 0, messages: 0 };
     const found: Difference[] = [];
     const postponed = new Set<string>();
@@ -130,7 +132,9 @@ export class Reconciler {
         if (this.#stopped) postponed.add("the worker was stopped");
         const head = heads.get(count.stream);
         if (this.#stopped || count.roomId === undefined || !head) continue;
-        const whether = await this.#compareRoom(lease, count, head, compared.get(count.stream), found);
+        const { stream } = count;
+        const known = { accepted: accepted.get(stream), compared: compared.get(stream) };
+        const whether = await this.#compareRoom(lease, count, head, known, found);
         sum.rooms += whether.compared ? 1 : 0;
         sum.messages += whether.messages;
         if (!whether.settled) postponed.add("what is said in some rooms is not sealed yet");
@@ -210,24 +214,21 @@ export class Reconciler {
     const closed = counts.filter(
       ({ stream, committed, ended }) => ended && heads.get(stream)?.lastSeq === committed,
     );
-    if (closed.length > 0)
-      await this.#books.close(
-        lease,
-        closed.map(({ stream }) => stream),
-      );
+    const names = closed.map(({ stream }) => stream);
+    if (names.length > 0) await this.#books.close(lease, names);
   }
 
   async #compareRoom(
     lease: Lease,
     { stream, roomId = 0, committed, beforeArchive = 0 }: StreamCount,
     { streamId, lastSeq }: SealedHead,
-    known: Compared | undefined,
+    known: { accepted: AcceptedMessages | undefined; compared: Compared | undefined },
     found: Difference[],
   ): Promise<{ compared: boolean; settled: boolean; messages: number }> {
-    const start = known ?? { ...NOTHING_COMPARED, number: beforeArchive };
+    const start = known.compared ?? { ...NOTHING_COMPARED, number: beforeArchive };
     if (start.eventSeq >= lastSeq && start.eventSeq >= committed)
       return { compared: false, settled: true, messages: 0 };
-    const fold = new RoomFold(stream, start);
+    const fold = new RoomFold(stream, start, known.accepted);
     await this.#fold(lease, fold, streamId, roomId);
     let room = await this.#books.room(roomId);
     // What does not fit may be a moment younger than the last sealed event.

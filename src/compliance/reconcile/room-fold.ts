@@ -1,4 +1,5 @@
 import { hash } from "node:crypto";
+import { AcceptedMessages } from "../acceptance.ts";
 import type { ArchivedFact, Books, ChatMessage, Compared, Difference, DifferenceKind } from "./ports.ts";
 
 /** What the archive says of a message: as it must be now, or that it was taken away. */
@@ -28,8 +29,14 @@ export class RoomFold {
   /** Messages of which the last pages spoke, not yet found in the chat as they must be. */
   readonly #open = new Map<number, Expected>();
   readonly #unrecorded: number[] = [];
+  readonly #accepted: AcceptedMessages;
 
-  constructor(stream: string, { eventSeq, number, messages, digest }: Compared) {
+  constructor(
+    stream: string,
+    { eventSeq, number, messages, digest }: Compared,
+    accepted = new AcceptedMessages(),
+  ) {
+    this.#accepted = accepted;
     this.#stream = stream;
     this.#eventSeq = eventSeq;
     this.#number = number;
@@ -88,14 +95,21 @@ export class RoomFold {
   /** @param messages the chat's under the open numbers; `lastNumber` is given when everything up to it must be on record */
   differences(seen: Seen, lastNumber: number | undefined): Difference[] {
     this.see(seen);
-    const found = new Set(seen.kept.map(({ number }) => number));
+    const found = new Map(seen.kept.map((message) => [message.number, message]));
+    const accepted = this.#accepted;
     const wrong: Record<DifferenceKind, number[]> = {
       ...{ missing: [], surplus: [], altered: [], vanished: [] },
       unrecorded: [...this.#unrecorded],
     };
-    for (const [number] of this.#open) wrong[found.has(number) ? "altered" : "vanished"].push(number);
+    for (const [number] of this.#open) {
+      const message = found.get(number);
+      if (!message) wrong.vanished.push(number);
+      else if (!accepted.isAltered(number, () => messageDigest(message))) wrong.altered.push(number);
+    }
     if (lastNumber !== undefined)
       for (let number = this.#number + 1; number <= lastNumber; number++) wrong.unrecorded.push(number);
+    wrong.unrecorded = wrong.unrecorded.filter((number) => !accepted.isUnrecorded(number));
+    wrong.vanished = wrong.vanished.filter((number) => !accepted.isVanished(number));
     return Object.entries(wrong).flatMap(([what, numbers]) =>
       ranges(numbers)
         .slice(0, maxRanges)
@@ -107,7 +121,7 @@ export class RoomFold {
     for (let left = this.#number + 1; left < number; left++) this.#unrecorded.push(left);
     this.#number = Math.max(this.#number, number);
     this.#messages += 1;
-    const said = hash("sha256", JSON.stringify([number, authorId, atMs, alert, text, rtf]), "buffer");
+    const said = Buffer.from(messageDigest({ number, authorId, atMs, alert, text, rtf }), "base64");
     this.#digest = hash("sha256", Buffer.concat([this.#digest, said]), "buffer");
     this.#open.set(number, { number, authorId, atMs, alert, text, rtf });
   }
@@ -120,6 +134,11 @@ export class RoomFold {
     const known = before ?? { number, authorId: 0, atMs, alert: false, onlyText: true };
     this.#open.set(number, { ...known, text, rtf: null });
   }
+}
+
+/** SHA-256 over all of a message, base64. */
+export function messageDigest({ number, authorId, atMs, alert, text, rtf }: ChatMessage): string {
+  return hash("sha256", JSON.stringify([number, authorId, atMs, alert, text, rtf]), "base64");
 }
 
 type ArchivedBody = { readonly actor: { readonly id: number }; readonly at: number } & (

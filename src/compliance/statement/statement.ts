@@ -38,6 +38,8 @@ export interface StreamStatement {
   readonly count: number;
   /** Of these, messages that were posted. */
   readonly messages: number;
+  /** Of these, events in the place of others whose loss was accepted; statements of older versions do not say it. */
+  readonly missing?: number;
   /** Root after RFC 6962 over the leaf hashes of these events, base64. */
   readonly root: string;
 }
@@ -85,26 +87,29 @@ export interface SealedLeaf {
   readonly streamSeq: number;
   readonly hash: Buffer;
   readonly isMessage: boolean;
+  /** It stands for an event that is lost. */
+  readonly isMissing: boolean;
 }
 
 /** Adds up leaves in the order of the log. */
 export class DaySum {
   readonly #streams = new Map<
     number,
-    { first: number; last: number; messages: number; frontier: Frontier }
+    { first: number; last: number; messages: number; missing: number; frontier: Frontier }
   >();
   /** Streams of which a number is missing in between: the log itself is broken then. */
   readonly broken = new Set<number>();
 
-  add({ streamId, streamSeq, hash, isMessage }: SealedLeaf): void {
+  add({ streamId, streamSeq, hash, isMessage, isMissing }: SealedLeaf): void {
     let sum = this.#streams.get(streamId);
     if (!sum) {
-      sum = { first: streamSeq, last: streamSeq - 1, messages: 0, frontier: new Frontier() };
+      sum = { first: streamSeq, last: streamSeq - 1, messages: 0, missing: 0, frontier: new Frontier() };
       this.#streams.set(streamId, sum);
     }
     if (streamSeq !== sum.last + 1) this.broken.add(streamId);
     sum.last = streamSeq;
     sum.messages += isMessage ? 1 : 0;
+    sum.missing += isMissing ? 1 : 0;
     sum.frontier.append(hash);
   }
 
@@ -113,11 +118,13 @@ export class DaySum {
   }
 
   statements(names: ReadonlyMap<number, { stream: string; name: string | null }>): StreamStatement[] {
-    const list = [...this.#streams].map(([id, { first, last, messages, frontier }]): StreamStatement => {
-      const { stream = `stream ${id}`, name = null } = names.get(id) ?? {};
-      const root = frontier.root().toString("base64");
-      return { stream, name, first, last, count: frontier.size, messages, root };
-    });
+    const list = [...this.#streams].map(
+      ([id, { first, last, messages, missing, frontier }]): StreamStatement => {
+        const { stream = `stream ${id}`, name = null } = names.get(id) ?? {};
+        const root = frontier.root().toString("base64");
+        return { stream, name, first, last, count: frontier.size, messages, missing, root };
+      },
+    );
     return list.sort((a, b) => (a.stream < b.stream ? -1 : 1));
   }
 }

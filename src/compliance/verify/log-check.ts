@@ -1,3 +1,4 @@
+import { EVENT_MISSING } from "../acceptance.ts";
 import { readCheckpoint, type SignedCheckpoint } from "../log/checkpoint.ts";
 import { Frontier, KEPT_HEIGHT, type KeptNode } from "../log/frontier.ts";
 import { readLeaf } from "../log/leaf.ts";
@@ -7,6 +8,8 @@ import { checkLeaf, type Predecessor } from "./leaf-check.ts";
 import type { OwnEvents } from "./own-events.ts";
 import { CannotCheck, type Finding, type KeptCheckpoint, type LogSource, type StoredLeaf } from "./ports.ts";
 
+/** As a leaf spells its kind; a quote inside of anything else there is escaped or not allowed. */
+const MISSING = Buffer.from(`"kind":"${EVENT_MISSING}"`);
 /** Leaves read on for a link that says which one of a range was exchanged. */
 const MAX_SEARCH = 300_000;
 
@@ -34,6 +37,7 @@ export class LogCheck {
   #proven: number;
   signed = 0;
   purgedSeen = 0;
+  missingSeen = 0;
 
   constructor(source: LogSource, keys: readonly VerifierKey[], own: OwnEvents, frontier = new Frontier()) {
     this.#source = source;
@@ -93,6 +97,7 @@ export class LogCheck {
     const found = checkLeaf(stored, before, this.#purged) ?? this.#own.differs(stored);
     if (found) return this.#judge(found);
     if (stored.body === null) this.purgedSeen += 1;
+    if (stored.leaf.includes(MISSING)) this.missingSeen += 1;
     this.#frontier.append(stored.hash, this.#keep);
     const head = this.#streams.get(stored.stream);
     if (head) {

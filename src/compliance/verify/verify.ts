@@ -36,6 +36,8 @@ export interface Verified {
   readonly checkpoints: number;
   /** Events without content, purged on the record. */
   readonly purged: number;
+  /** Events in the place of others that are missing, on the record. */
+  readonly missing: number;
   readonly finding: Finding | undefined;
 }
 
@@ -62,6 +64,7 @@ export async function verifyLog(source: LogSource, options: VerifyOptions): Prom
     signed: check.proven,
     checkpoints: check.signed,
     purged: check.purgedSeen,
+    missing: check.missingSeen,
     finding,
   };
 }

@@ -1,3 +1,4 @@
+import { type Acceptance, EVENT_MISSING } from "../../compliance/acceptance.ts";
 import { readLeaf } from "../../compliance/log/leaf.ts";
 import { ARCHIVE_STREAM } from "../../compliance/log/rotation.ts";
 import type { Lease } from "../../compliance/ports.ts";
@@ -11,8 +12,9 @@ import type {
   SealedHead,
   StreamCount,
 } from "../../compliance/reconcile/ports.ts";
+import { readAcceptances } from "./acceptance-store.ts";
 import { ComplianceLeases } from "./compliance-lease.ts";
-import { type Database, limit } from "./database.ts";
+import { type Database, limit, type Value } from "./database.ts";
 import { differencesOf } from "./differences.ts";
 import { ownStream } from "./flush-record.ts";
 import { dbNowMs, inChunks } from "./handover-rows.ts";
@@ -21,6 +23,8 @@ import { ADMINISTRATION_STREAM } from "./management-records.ts";
 const LEASE = "reconciler";
 const perStatement = 1_000;
 const KEPT_RESULTS = 1_000;
+/** The second one: somebody has accepted that the last event is lost. */
+const lastOfRoom = new Set(["ROOM_DELETED", EVENT_MISSING]);
 
 /** The chat's books and the archive's. */
 export class MysqlBooks implements Books {
@@ -125,7 +129,7 @@ export class MysqlBooks implements Books {
     return found.map(({ name, last_seq, leaf }) => ({
       stream: name.toString("latin1"),
       lastSeq: Number(last_seq),
-      saysDeleted: leaf !== null && readLeaf(leaf)?.kind === "ROOM_DELETED",
+      saysDeleted: leaf !== null && lastOfRoom.has(readLeaf(leaf)?.kind ?? ""),
     }));
   }
 
@@ -145,6 +149,10 @@ export class MysqlBooks implements Books {
         });
     }
     return found;
+  }
+
+  accepted(): Promise<Acceptance[]> {
+    return readAcceptances(this.#database);
   }
 
   async archived(streamId: number, after: number, rows: number): Promise<ArchivedFact[]> {
@@ -237,19 +245,14 @@ export class MysqlBooks implements Books {
       const [clock] = await queries.rows<{ now_ms: number }>(`SELECT ${dbNowMs} AS now_ms`);
       const nowMs = Number(clock?.now_ms ?? 0);
       await queries.change("DELETE FROM compliance_difference");
-      for (const some of inChunks(differences, perStatement))
+      const rows = differences.map(({ what, stream, first, last }): Value[] => {
+        return [what, stream, first, last, since.get(`${what} ${stream} ${first}`) ?? nowMs];
+      });
+      for (const some of inChunks(rows, perStatement))
         await queries.change(
           "INSERT INTO compliance_difference (what, stream, first, last, since_ms) VALUES ? " +
             "ON DUPLICATE KEY UPDATE last = VALUES(last)",
-          [
-            some.map(({ what, stream, first, last }) => [
-              what,
-              stream,
-              first,
-              last,
-              since.get(`${what} ${stream} ${first}`) ?? nowMs,
-            ]),
-          ],
+          [some],
         );
       const { tookMs, whole, streams, committed, sealed, pending, rooms, messages, postponed } = result;
       const { insertId } = await queries.change(

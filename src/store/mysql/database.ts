@@ -24,14 +24,14 @@ export interface DatabaseOptions {
   readonly connections?: number;
   /** Requests that may wait for a connection; more are refused at once. */
   readonly queued?: number;
-  /** How long a statement may take, milliseconds; 1.8 s unless somebody waits who has more time than a chat. */
+  /** How long a statement, and a connection for it, may take, milliseconds; 1.8 s unless somebody waits who has more time than a chat. */
   readonly statementMs?: number;
 }
 
 /** For whoever reads the archive at length: a database that is busy is waited for. */
 export const PATIENT_MS = 30_000;
 
-/** How long a request waits for a connection of the pool. */
+/** How long a request waits at least for a connection of the pool. */
 const BORROW_TIMEOUT_MS = 1_800;
 const MAX_ATTEMPTS = 6;
 
@@ -42,6 +42,7 @@ const MAX_ATTEMPTS = 6;
 export class Database implements Queries {
   readonly #pool: Pool;
   readonly #statementMs: number;
+  readonly #borrowMs: number;
 
   constructor({
     url,
@@ -50,7 +51,13 @@ export class Database implements Queries {
     statementMs = STATEMENT_TIMEOUT_MS,
   }: DatabaseOptions) {
     this.#statementMs = statementMs;
-    this.#pool = createPool({ ...connectionOptions(url), connectionLimit: connections, queueLimit: queued });
+    this.#borrowMs = Math.max(BORROW_TIMEOUT_MS, statementMs);
+    this.#pool = createPool({
+      ...connectionOptions(url),
+      ...(statementMs > STATEMENT_TIMEOUT_MS ? { connectTimeout: statementMs } : {}),
+      connectionLimit: connections,
+      queueLimit: queued,
+    });
     this.#pool.on("connection", (connection) => {
       const end = (error: unknown) => {
         if (error) connection.destroy();
@@ -108,7 +115,7 @@ export class Database implements Queries {
       const timer = setTimeout(() => {
         waiting = false;
         reject(new ChatError("STORE_DOWN"));
-      }, BORROW_TIMEOUT_MS);
+      }, this.#borrowMs);
       this.#pool.getConnection((error, connection) => {
         clearTimeout(timer);
         if (!waiting) connection?.release();

@@ -1,3 +1,4 @@
+import { EVENT_MISSING } from "../../compliance/acceptance.ts";
 import type { StatementStore, StoredStatement } from "../../compliance/statement/maker.ts";
 import type { Day, SealedLeaf, Standing } from "../../compliance/statement/statement.ts";
 import { gapsOf } from "./archive-rows.ts";
@@ -57,6 +58,7 @@ export class MysqlStatements implements StatementStore {
         streamId: Number(stream_id),
         streamSeq: Number(stream_seq),
         hash: leaf_hash,
+        isMissing: leaf.includes(`"kind":"${EVENT_MISSING}"`),
         isMessage: leaf.includes('"kind":"CHAT"') || leaf.includes('"kind":"STORY"'),
       }));
     }
