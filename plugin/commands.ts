@@ -143,7 +143,7 @@ export function usage(words: readonly string[]): string {
 }
 
 const CLOSING = `The configuration is ./parlance.yaml unless --config says otherwise. "parlance COMMAND --help" explains one, with examples;
-with --json what is shown comes as JSON.
+with --json what is shown comes as JSON. "parlance --version" says which Parlance this is.
 Exit codes: 0 done, 1 failed, 64 wrong command line or a name that does not fit, 69 the database is away, 70 a node or worker
 that must begin anew, 78 wrong configuration or schema.
 `;

@@ -5,12 +5,17 @@ import { TransferError } from "../src/transfer/transfer-error.ts";
 import { EXIT, UsageError } from "./command-line.ts";
 import { COMMANDS, findCommand, usage } from "./commands.ts";
 import { ConfigError } from "./config-error.ts";
+import { readVersion } from "./stack/repository.ts";
 
 /** The `parlance` command: the first words name the command, the rest are its arguments. */
 async function main(argv: readonly string[]): Promise<number> {
   if (argv.length === 0 || argv.includes("--help") || argv.includes("-h") || argv[0] === "help") {
     process.stdout.write(usage(argv.filter((word) => !word.startsWith("-") && word !== "help")));
     return argv.length === 0 ? EXIT.usage : EXIT.ok;
+  }
+  if (argv[0] === "--version") {
+    process.stdout.write(`parlance ${readVersion()}\n`);
+    return EXIT.ok;
   }
   const found = findCommand(argv);
   if (!found) throw unknownCommand(argv);

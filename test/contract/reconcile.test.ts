@@ -369,11 +369,8 @@ test("what is lost for good is accepted: its numbers say so in the archive, thos
   await sealAll();
   await reconcile();
   assert.deepEqual(await found(), []);
-  assert.deepEqual(
-    [(await reconcile(true)).differences, await found()],
-    [0, []],
-    "also when all is compared",
-  );
+  await reconcile(true);
+  assert.deepEqual(await found(), [], "also when all is compared");
   const accepted = (await sealedBodies("archive")).filter(({ kind }) => kind === "GAP_ACCEPTED").slice(-2);
   assert.deepEqual(
     accepted.map(({ detail }) => detail),

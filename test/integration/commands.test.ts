@@ -339,6 +339,7 @@ describe("the command", { concurrency: 3 }, () => {
   });
 
   test("every command's help says how it is used, with an example where it takes arguments", async () => {
+    assert.match(await done("--version"), /^parlance \d+\.\d+\.\d+\n$/);
     const all = await done("--help");
     for (const name of Object.keys(COMMANDS)) assert.ok(all.includes(`  ${name} `), name);
     const help = await done("room", "add", "--help");
