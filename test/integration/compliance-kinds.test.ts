@@ -7,8 +7,8 @@ import { until } from "../support/until.ts";
 
 /**
  * The kinds that an archive of this sort has, and under which name ours has them. `later` is what the product cannot do yet; a
- * reason says what there is not, or where it is recorded instead. Two kinds of ours have no counterpart: ROOM_IMPORTED and
- * DOMAIN_IMPORTED, which `transfer.test.ts` makes.
+ * reason says what there is not, or where it is recorded instead. Four kinds of ours have no counterpart: ROOM_IMPORTED and
+ * DOMAIN_IMPORTED, which `transfer.test.ts` makes, GAP_ACCEPTED and EVENT_MISSING, which `compliance-books.test.ts` does.
  */
 const KINDS: Readonly<Record<string, readonly string[] | { later: string } | { none: string }>> = {
   JOIN: ["JOIN"],
@@ -48,9 +48,11 @@ const KINDS: Readonly<Record<string, readonly string[] | { later: string } | { n
   HOLD_RELEASE: { later: "officers' actions" },
   RETENTION_PURGE: { later: "officers' actions" },
   REDACTION: { later: "officers' actions" },
-  DELIVERY: { later: "the sealed log" },
-  CHECKPOINT: { later: "the sealed log" },
-  KEY_ROTATE: { later: "the sealed log" },
+  DELIVERY: { later: "several adapters" },
+  CHECKPOINT: {
+    none: "a table and a file of their own: an event of each would need a checkpoint of its own",
+  },
+  KEY_ROTATE: ["KEY_ROTATE"],
 };
 
 let lab: Lab;
@@ -104,6 +106,7 @@ async function live(): Promise<void> {
   await cli("room", "disable", "FX");
   await cli("room", "delete", "FX");
   await cli("category", "delete", "Desk");
+  await cli("compliance", "key", "rotate");
 }
 
 before(async () => {
@@ -137,7 +140,7 @@ test("each kind is captured at least once, and what is not there yet is named", 
   );
   const later = Object.entries(KINDS).flatMap(([kind, ours]) => ("later" in ours ? [kind] : []));
   assert.equal(Object.keys(KINDS).length, 40);
-  assert.equal(later.length, 14);
+  assert.equal(later.length, 12);
 });
 
 test("each stream is dense from 1, and every coming has its going", async () => {
