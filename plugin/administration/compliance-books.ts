@@ -25,6 +25,7 @@ const SHOWN = { info: () => {}, warn: () => {}, error: () => {} };
 const WORDS: Readonly<Record<DifferenceKind, string>> = {
   missing: "recorded, and not in the archive",
   surplus: "in the archive, and never recorded",
+  unreadable: "in the archive under the room, and no event of ours: somebody else recorded it",
   unrecorded: "said in the room, and not recorded",
   vanished: "recorded, not taken away by anybody, and no longer in the room",
   altered: "another text, author or time in the room than in the archive",
@@ -36,7 +37,7 @@ export const bookCommands: Readonly<Record<string, CliCommand>> = {
     usage: RECONCILE,
     details: [
       "The worker does so every compliance.reconcile-interval; only what is new is read. --all: everything from the beginning.",
-      "Numbers are those of the stream's events for missing and surplus, of the room's messages for the others.",
+      "Numbers are those of the stream's events for missing, surplus and unreadable, of the room's messages for the others.",
       "Exit codes: 0 all is there and the same, 1 something was changed, 2 something is missing, 3 it could not be compared.",
       "e.g. parlance compliance reconcile --json",
     ],
@@ -102,9 +103,11 @@ export const bookCommands: Readonly<Record<string, CliCommand>> = {
   },
 };
 
+const CHANGED: readonly DifferenceKind[] = ["altered", "vanished", "surplus", "unreadable"];
+
 function verdict(differences: readonly Difference[], postponed: string | null): number {
   const kinds = new Set(differences.map(({ what }) => what));
-  if (kinds.has("altered") || kinds.has("vanished") || kinds.has("surplus")) return TAMPERED;
+  if (CHANGED.some((what) => kinds.has(what))) return TAMPERED;
   if (kinds.size > 0) return INCOMPLETE;
   return postponed === null ? EXIT.ok : UNKNOWN;
 }

@@ -14,6 +14,8 @@ export interface Acceptance {
   readonly reason: string;
   /** Numbers of events of the stream; each has its EVENT_MISSING. */
   readonly missing: readonly Range[];
+  /** Numbers of events that are none of ours. */
+  readonly unreadable: readonly Range[];
   /** Numbers of messages: said and not recorded; recorded and no longer there. */
   readonly unrecorded: readonly Range[];
   readonly vanished: readonly Range[];
@@ -32,7 +34,7 @@ export function readAcceptance(body: Uint8Array): Acceptance | undefined {
   const content = canonicalContent(body);
   const json = content?.parts.find(([name]) => name === "detail")?.[1];
   if (content?.head.kind !== GAP_ACCEPTED || typeof json !== "string") return undefined;
-  const { stream, reason, missing, unrecorded, vanished, altered }: Record<string, unknown> =
+  const { stream, reason, missing, unreadable, unrecorded, vanished, altered }: Record<string, unknown> =
     JSON.parse(json);
   if (typeof stream !== "string" || typeof reason !== "string" || !Array.isArray(altered)) return undefined;
   const isRange = (range: unknown): range is Range =>
@@ -42,6 +44,7 @@ export function readAcceptance(body: Uint8Array): Acceptance | undefined {
     stream,
     reason,
     missing: rangesOf(missing),
+    unreadable: rangesOf(unreadable),
     unrecorded: rangesOf(unrecorded),
     vanished: rangesOf(vanished),
     altered: altered.filter(
@@ -57,15 +60,21 @@ export function countOf(ranges: readonly Range[]): number {
 
 /** Of the messages of one room, what was accepted as different. */
 export class AcceptedMessages {
+  readonly #unreadable: Range[] = [];
   readonly #unrecorded: Range[] = [];
   readonly #vanished: Range[] = [];
   readonly #altered = new Map<number, Set<string>>();
 
-  add({ unrecorded, vanished, altered }: Acceptance): void {
+  add({ unreadable, unrecorded, vanished, altered }: Acceptance): void {
+    this.#unreadable.push(...unreadable);
     this.#unrecorded.push(...unrecorded);
     this.#vanished.push(...vanished);
     for (const { number, digest } of altered)
       this.#altered.set(number, (this.#altered.get(number) ?? new Set()).add(digest));
+  }
+
+  isUnreadable(number: number): boolean {
+    return holds(this.#unreadable, number);
   }
 
   isUnrecorded(number: number): boolean {

@@ -101,7 +101,7 @@ export async function accept(
     }
     const acceptance = { stream, reason: by.reason, missing, altered };
     return await store.recordAccepted(
-      { ...acceptance, unrecorded: of("unrecorded"), vanished: of("vanished") },
+      { ...acceptance, unreadable: of("unreadable"), unrecorded: of("unrecorded"), vanished: of("vanished") },
       by,
     );
   } finally {

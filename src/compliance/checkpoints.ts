@@ -2,7 +2,8 @@ import type { StoredCheckpoint } from "./archive-ports.ts";
 import { writeCheckpoint } from "./log/checkpoint.ts";
 import { signNote } from "./log/note.ts";
 import type { OpenLog } from "./open-log.ts";
-import { type Lease, LeaseLost } from "./ports.ts";
+import type { Lease } from "./ports.ts";
+import { Publication, RETRY_MS } from "./publication.ts";
 import type { SealerParts } from "./sealer.ts";
 
 export interface CheckpointRhythm {
@@ -11,23 +12,23 @@ export interface CheckpointRhythm {
   readonly everyLeaves?: number;
 }
 
-const retryMs = 5_000;
-const atOnce = 1_000;
+/** What sealing waits for the copies of a new checkpoint; they go on by themselves. */
+const PATIENCE_MS = 1_000;
 
 /** Signs how far the log reaches and sees to it that copies of that leave the database. */
 export class Checkpoints {
   readonly #parts: SealerParts;
   readonly #everyMs: number;
   readonly #everyLeaves: number;
-  /** Size of the last checkpoint that each outlet has. */
-  readonly #published: (number | undefined)[];
-  #waitUntilMs = 0;
+  readonly #publications: readonly Publication[];
+  #signAgainMs = 0;
 
   constructor(parts: SealerParts, { everyMs = 60_000, everyLeaves = 10_000 }: CheckpointRhythm) {
     this.#parts = parts;
     this.#everyMs = everyMs;
     this.#everyLeaves = everyLeaves;
-    this.#published = parts.outlets.map(() => undefined);
+    const trouble = (error: unknown) => parts.watch.trouble("publish", error);
+    this.#publications = parts.outlets.map((outlet) => new Publication(outlet, { ...parts, trouble }));
   }
 
   /**
@@ -35,54 +36,56 @@ export class Checkpoints {
    * goes on, and the next checkpoint covers it. @throws LeaseLost, and what the database says
    */
   async make(lease: Lease, log: OpenLog, now: boolean): Promise<void> {
-    const { store, signer, watch, clock } = this.#parts;
-    const last = log.last;
-    const added = log.size - (last?.size ?? 0);
+    const fresh = this.#isDue(log, now) && (await this.#sign(lease, log));
+    const publishing = log.last && this.#publish(log.last);
+    if (now || fresh) await patience(publishing, PATIENCE_MS);
+  }
+
+  #isDue({ last, size }: OpenLog, now: boolean): boolean {
+    const { clock } = this.#parts;
+    const added = size - (last?.size ?? 0);
+    if (added === 0 || now) return added > 0;
     const sinceMs = clock.nowMs() - (last?.atMs ?? 0);
     // A clock that was set back must not keep checkpoints away.
-    const due = added > 0 && (now || added >= this.#everyLeaves || sinceMs >= this.#everyMs || sinceMs < 0);
-    if (due && (now || clock.monotonicMs() >= this.#waitUntilMs)) {
-      let note: string;
-      const root = log.root();
-      try {
-        const by = await signer();
-        note = await signNote(writeCheckpoint({ origin: by.name, size: log.size, root }), by);
-      } catch (error) {
-        this.#waitUntilMs = clock.monotonicMs() + retryMs;
-        watch.trouble("sign", error);
-        return;
-      }
-      const checkpoint: StoredCheckpoint = { size: log.size, atMs: clock.nowMs(), root, note };
-      await store.saveCheckpoint(lease, checkpoint);
-      log.noteCheckpoint(checkpoint);
-      watch.checkpoint(log.size);
-    }
-    if (log.last) await this.#publishAll(log.last);
+    const due = added >= this.#everyLeaves || sinceMs >= this.#everyMs || sinceMs < 0;
+    return due && clock.monotonicMs() >= this.#signAgainMs;
   }
 
-  async #publishAll(last: StoredCheckpoint): Promise<void> {
-    const isEverywhere = () => this.#published.every((size) => size === last.size);
+  /** @returns whether there is a new checkpoint */
+  async #sign(lease: Lease, log: OpenLog): Promise<boolean> {
+    const { store, signer, watch, clock } = this.#parts;
+    const root = log.root();
+    let note: string;
+    try {
+      const by = await signer();
+      note = await signNote(writeCheckpoint({ origin: by.name, size: log.size, root }), by);
+    } catch (error) {
+      this.#signAgainMs = clock.monotonicMs() + RETRY_MS;
+      watch.trouble("sign", error);
+      return false;
+    }
+    const checkpoint: StoredCheckpoint = { size: log.size, atMs: clock.nowMs(), root, note };
+    await store.saveCheckpoint(lease, checkpoint);
+    log.noteCheckpoint(checkpoint);
+    watch.checkpoint(log.size);
+    return true;
+  }
+
+  /** Goes on by itself: a place that takes its time must not hold up the sealing. Never throws. */
+  async #publish(last: StoredCheckpoint): Promise<void> {
+    const isEverywhere = () => this.#publications.every((publication) => publication.has(last));
     if (isEverywhere()) return;
-    for (const place of this.#parts.outlets.keys()) await this.#publish(place, last);
+    await Promise.all(this.#publications.map((publication) => publication.bring(last)));
     if (isEverywhere()) this.#parts.watch.published(last.size);
   }
+}
 
-  async #publish(place: number, last: StoredCheckpoint): Promise<void> {
-    const outlet = this.#parts.outlets[place];
-    if (!outlet || this.#published[place] === last.size) return;
-    if (this.#parts.clock.monotonicMs() < this.#waitUntilMs) return;
-    try {
-      const from = this.#published[place] ?? (await outlet.last());
-      const missed = from === undefined ? [last] : await this.#parts.store.checkpointsAfter(from, atOnce);
-      for (const checkpoint of missed) {
-        await outlet.publish(checkpoint);
-        this.#published[place] = checkpoint.size;
-      }
-      if (missed.length === 0) this.#published[place] = last.size;
-    } catch (error) {
-      if (error instanceof LeaseLost) throw error;
-      this.#waitUntilMs = this.#parts.clock.monotonicMs() + retryMs;
-      this.#parts.watch.trouble("publish", error);
-    }
-  }
+/** Until the work is done, or for so long. */
+async function patience(work: Promise<unknown> | undefined, ms: number): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const enough = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, ms);
+  });
+  await Promise.race([work, enough]);
+  clearTimeout(timer);
 }

@@ -9,6 +9,7 @@ import {
   isConsistent,
   rootByInclusion,
 } from "../../src/compliance/log/proofs.ts";
+import type { Sealer } from "../../src/compliance/sealer.ts";
 import { guardArchive } from "../../src/store/mysql/archive-guard.ts";
 import { MysqlArchiveStore } from "../../src/store/mysql/archive-store.ts";
 import { MysqlOutboxStore } from "../../src/store/mysql/outbox-store.ts";
@@ -339,6 +340,46 @@ describe("copies of checkpoints", () => {
     await next.sealer.sealNow();
     assert.deepEqual(out, [10, 20, 30, 40]);
     await next.sealer.stop();
+  });
+});
+
+describe("a place for copies that takes none, or takes its time", () => {
+  const sizes: number[] = [];
+  const good = {
+    last: async () => undefined,
+    publish: async ({ size }: { size: number }) => void sizes.push(size),
+  };
+  const rounds = async (sealer: Sealer, count: number) => {
+    for (let round = 0; round < count; round++) {
+      await lab.record(chats(10));
+      assert.equal((await sealer.sealNow()).sealed, 10);
+    }
+  };
+
+  test("keeps no copy from another place, and no checkpoint from being signed", async () => {
+    sizes.length = 0;
+    const full = {
+      last: async () => 0,
+      publish: async () => {
+        throw new Error("ENOSPC");
+      },
+    };
+    const { sealer, seen } = makeSealer(lab.database, signer, { outlets: [full, good] });
+    await rounds(sealer, 3);
+    assert.deepEqual(sizes, [10, 20, 30]);
+    assert.ok(seen.troubles.includes("publish: ENOSPC"));
+    await sealer.stop();
+  });
+
+  test("holds up no sealing: the lease stays with whoever seals", async () => {
+    sizes.length = 0;
+    let end = () => {};
+    const hangs = { last: async () => 0, publish: () => new Promise<void>((resolve) => (end = resolve)) };
+    const { sealer } = makeSealer(lab.database, signer, { outlets: [hangs, good], leaseMs: 2_500 });
+    await rounds(sealer, 4);
+    assert.deepEqual(sizes, [10, 20, 30, 40]);
+    end();
+    await sealer.stop();
   });
 });
 

@@ -376,14 +376,21 @@ test("what is lost for good is accepted: its numbers say so in the archive, thos
     accepted.map(({ detail }) => detail),
     [
       {
-        ...{ altered: [], reason: "disk of 3 November", stream, unrecorded: [], vanished: [] },
+        ...{
+          altered: [],
+          reason: "disk of 3 November",
+          stream,
+          unreadable: [],
+          unrecorded: [],
+          vanished: [],
+        },
         missing: [
           [last - 3, last - 3],
           [last - 1, last - 1],
         ],
       },
       {
-        ...{ altered: [], missing: [], reason: "the same disk", stream, vanished: [] },
+        ...{ altered: [], missing: [], reason: "the same disk", stream, unreadable: [], vanished: [] },
         unrecorded: [
           [2, 2],
           [4, 4],
@@ -461,6 +468,40 @@ test("an event that is only on its way is not put down as missing; what fits, or
   await database.change("UPDATE room SET last_event = last_event - 1 WHERE id = ?", [room.id]);
   await reconcile();
   await assert.rejects(acceptDifferences(stream, "surplus"), /never recorded/);
+});
+
+test("an event that is none of ours is sealed and named, and everything else is compared all the same", async () => {
+  const stream = `room:${room.id}`;
+  await say("one");
+  const strange = [
+    "xx",
+    '{"kind":"CHAT"}',
+    '{"actor":{"id":1},"at":1,"detail":{"number":"9"},"kind":"CHAT"}',
+    "null",
+  ];
+  for (const [place, body] of strange.entries()) {
+    await database.change("UPDATE room SET last_event = LAST_INSERT_ID(last_event + 1) WHERE id = ?", [
+      room.id,
+    ]);
+    await database.change(
+      "INSERT INTO compliance_outbox (event_id, stream, stream_seq, kind, at_ms, room_id, body) " +
+        "SELECT ?, ?, last_event, 'CHAT', 1, id, ? FROM room WHERE id = ?",
+      [Buffer.from(`${lives}0${place}`.padStart(32, "f"), "hex"), stream, body, room.id],
+    );
+  }
+  await say("two", "three");
+  await sealAll();
+  await database.change("UPDATE message SET text = 'zwei' WHERE room_id = ? AND number = 2", [room.id]);
+  await reconcile();
+  const [count] = await database.rows<{ n: number }>("SELECT last_event AS n FROM room WHERE id = ?", [
+    room.id,
+  ]);
+  const last = Number(count?.n);
+  assert.deepEqual(await found(), ["room altered 2-2", `room unreadable ${last - 5}-${last - 2}`]);
+  await acceptDifferences(stream, "looked into, ticket 5");
+  await sealAll();
+  await reconcile(true);
+  assert.deepEqual(await found(), []);
 });
 
 test("an archive that has more than the chat ever recorded is found", async () => {

@@ -47,14 +47,14 @@ export interface ChatMessage {
 /**
  * `missing`: recorded, and neither archived nor on its way. `surplus`: archived, and never recorded. `unrecorded`: a message without
  * an event. `vanished`: archived, not taken away by anybody, and the chat has it no longer. `altered`: the chat has another text,
- * author or time than the archive.
+ * author or time than the archive. `unreadable`: sealed in the room's stream, and no event as ours are.
  */
-export type DifferenceKind = "missing" | "surplus" | "unrecorded" | "vanished" | "altered";
+export type DifferenceKind = "missing" | "surplus" | "unreadable" | "unrecorded" | "vanished" | "altered";
 
 export interface Difference {
   readonly what: DifferenceKind;
   readonly stream: string;
-  /** Numbers of events for the first two kinds, of messages for the others; both included. */
+  /** Numbers of events for the first three kinds, of messages for the others; both included. */
   readonly first: number;
   readonly last: number;
 }

@@ -1,5 +1,6 @@
 import { hash } from "node:crypto";
 import { AcceptedMessages } from "../acceptance.ts";
+import { readArchived } from "./archived-body.ts";
 import type { ArchivedFact, Books, ChatMessage, Compared, Difference, DifferenceKind } from "./ports.ts";
 
 /** What the archive says of a message: as it must be now, or that it was taken away. */
@@ -29,6 +30,8 @@ export class RoomFold {
   /** Messages of which the last pages spoke, not yet found in the chat as they must be. */
   readonly #open = new Map<number, Expected>();
   readonly #unrecorded: number[] = [];
+  /** Numbers of events that are none of ours. */
+  readonly #unreadable: number[] = [];
   readonly #accepted: AcceptedMessages;
 
   constructor(
@@ -57,11 +60,16 @@ export class RoomFold {
   add({ streamSeq, body }: ArchivedFact): void {
     this.#eventSeq = streamSeq;
     if (!body) return; // purged: the leaf alone says nothing of it
-    const { kind, actor, at, detail } = JSON.parse(body.toString("utf8")) as ArchivedBody; // canonical, sealed as it was recorded
+    const event = readArchived(body);
+    if (!event) {
+      this.#unreadable.push(streamSeq);
+      return;
+    }
+    const { kind, detail } = event;
     switch (kind) {
       case "CHAT":
       case "STORY":
-        return this.#posted({ ...detail, authorId: actor.id, atMs: at });
+        return this.#posted({ ...detail, authorId: event.actor.id, atMs: event.at });
       case "MESSAGE_REMOVED":
         this.#open.set(detail.old.number, "gone");
         return;
@@ -100,6 +108,7 @@ export class RoomFold {
     const wrong: Record<DifferenceKind, number[]> = {
       ...{ missing: [], surplus: [], altered: [], vanished: [] },
       unrecorded: [...this.#unrecorded],
+      unreadable: this.#unreadable.filter((number) => !accepted.isUnreadable(number)),
     };
     for (const [number] of this.#open) {
       const message = found.get(number);
@@ -140,27 +149,6 @@ export class RoomFold {
 export function messageDigest({ number, authorId, atMs, alert, text, rtf }: ChatMessage): string {
   return hash("sha256", JSON.stringify([number, authorId, atMs, alert, text, rtf]), "base64");
 }
-
-type ArchivedBody = { readonly actor: { readonly id: number }; readonly at: number } & (
-  | { readonly kind: "CHAT" | "STORY"; readonly detail: Omit<ChatMessage, "authorId" | "atMs"> }
-  | { readonly kind: "MESSAGE_REMOVED"; readonly detail: { readonly old: { readonly number: number } } }
-  | {
-      readonly kind: "MESSAGE_REPLACED";
-      readonly detail: {
-        readonly old: { readonly number: number; readonly atMs: number };
-        readonly text: string;
-      };
-    }
-  | {
-      readonly kind: "ROOM_CLEARED";
-      readonly detail: { readonly to: number; readonly old: readonly { readonly number: number }[] };
-    }
-  | {
-      readonly kind: "ROOM_IMPORTED";
-      readonly detail: { readonly after: { readonly lastNumber: number } };
-    }
-  | { readonly kind: "JOIN"; readonly detail: unknown } // and all others, which say nothing of messages
-);
 
 /** Halves of surrogate pairs cannot be stored: the chat has U+FFFD where the event has the half. */
 function sameText(chat: string | null, archive: string | null): boolean {

@@ -69,10 +69,10 @@ export class MysqlAcceptance implements AcceptanceStore {
   }
 
   recordAccepted(acceptance: Acceptance, { actor, node, atMs }: Answerable): Promise<string> {
-    const { altered, missing, reason, stream, unrecorded, vanished } = acceptance;
+    const { altered, missing, reason, stream, unreadable, unrecorded, vanished } = acceptance;
     const detail = {
       altered: altered.map(({ digest, number }) => ({ digest, number })),
-      ...{ missing, reason, stream, unrecorded, vanished },
+      ...{ missing, reason, stream, unreadable, unrecorded, vanished },
     };
     return recordArchiveEvent(this.#database, { kind: GAP_ACCEPTED, detail, actor, node, atMs });
   }
