@@ -1,6 +1,7 @@
 import { parseArgs } from "node:util";
 import { ChatError } from "../src/chat/errors.ts";
 import { SchemaError } from "../src/store/mysql/migrate.ts";
+import { StoreError } from "../src/store/mysql/store-error.ts";
 import { TransferError } from "../src/transfer/transfer-error.ts";
 import { EXIT, UsageError } from "./command-line.ts";
 import { COMMANDS, findCommand, usage } from "./commands.ts";
@@ -62,6 +63,12 @@ function exitCodeOf(error: unknown): number {
   return EXIT.failed;
 }
 
+/** What an administrator can act on: of a database that is away also which error it was. */
+function sentenceOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  return error.cause instanceof StoreError ? `${error.message} (${error.cause.message})` : error.message;
+}
+
 // `parlance … | head` has read enough: nothing went wrong.
 process.stdout.on("error", (error: NodeJS.ErrnoException) =>
   process.exit(error.code === "EPIPE" ? 0 : EXIT.failed),
@@ -72,7 +79,7 @@ main(process.argv.slice(2)).then(
     process.exitCode = code;
   },
   (error: unknown) => {
-    process.stderr.write(`parlance: ${error instanceof Error ? error.message : String(error)}\n`);
+    process.stderr.write(`parlance: ${sentenceOf(error)}\n`);
     process.exit(exitCodeOf(error)); // whatever was half opened goes with the process
   },
 );

@@ -8,7 +8,7 @@ import { startWorker } from "./wire-worker.ts";
 export function serveNode(words: readonly string[], values: Values): Promise<number> {
   return serve(words, values, "node", (config, log) =>
     startNode(config, log, (why) => {
-      log.fatal({ why }, "stopped: another node speaks for this one now");
+      log.fatal({ why }, "stopped: it may not speak for its clients any more, and begins anew");
       process.exit(EXIT.software);
     }),
   );

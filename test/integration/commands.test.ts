@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
+import { readFileSync, writeFileSync } from "node:fs";
 import { userInfo } from "node:os";
+import { join } from "node:path";
 import { after, afterEach, before, describe, test } from "node:test";
 import { COMMANDS } from "../../plugin/commands.ts";
 import { type CliAnswer, parlance } from "../support/cli.ts";
@@ -336,6 +338,35 @@ describe("the command", { concurrency: 3 }, () => {
     const missing = await parlance("/nonexistent/parlance.yaml", "room", "list");
     assert.deepEqual([missing.code, missing.out], [78, ""]);
     assert.match(missing.err, /does not exist/);
+  });
+
+  test("with the database away each command says so in one sentence, with exit code 69: a script tries again later", async () => {
+    const { stateDir, configFiles } = lab.stack;
+    const [file, secret] = [join(stateDir, "away.yaml"), join(stateDir, "secret", "away.url")];
+    writeFileSync(secret, "mysql://parlance:secret@127.0.0.1:1/parlance\n", { mode: 0o600 });
+    const settings = readFileSync(configFiles.n1 ?? "", "utf8").replace(
+      "secret/mysql.url",
+      "secret/away.url",
+    );
+    writeFileSync(file, settings);
+    const commands = [
+      "status",
+      "room list",
+      "migrate",
+      "compliance status",
+      "compliance verify",
+      "serve",
+      "worker",
+    ];
+    const answers = await Promise.all(commands.map((line) => parlance(file, ...line.split(" "))));
+    for (const [place, { code, out, err }] of answers.entries()) {
+      if (commands[place] === "compliance verify") {
+        assert.equal(code, 3, "it could not be checked");
+        continue;
+      }
+      assert.deepEqual([code, out], [69, ""], `${commands[place]}: ${err}`);
+      assert.match(err, /^parlance: The database is not available[^\n]*ECONNREFUSED[^\n]*\n$/);
+    }
   });
 
   test("every command's help says how it is used, with an example where it takes arguments", async () => {

@@ -1,7 +1,12 @@
 import { readdirSync, readFileSync } from "node:fs";
-import { createConnection, type RowDataPacket } from "mysql2/promise";
+import {
+  type Connection,
+  type ConnectionOptions,
+  createConnection,
+  type RowDataPacket,
+} from "mysql2/promise";
 import { connectionOptions, SESSION } from "./connection-options.ts";
-import { StoreError } from "./store-error.ts";
+import { refusalOf, StoreError } from "./store-error.ts";
 
 const FOLDER = new URL("./migrations/", import.meta.url);
 /** A large table may take long to change; a second migrator waits this long for the first. */
@@ -58,13 +63,13 @@ export async function migrate(
   url: string,
   migrations: readonly Migration[] = readMigrations(),
 ): Promise<number[]> {
-  const connection = await createConnection({ ...connectionOptions(url), connectTimeout: 10_000 });
+  const connection = await connect({ ...connectionOptions(url), connectTimeout: 10_000 });
   const run = async (sql: string, values: (string | number)[] = []): Promise<RowDataPacket[]> => {
     try {
       const [rows] = await connection.query<RowDataPacket[]>({ sql, values, timeout: STATEMENT_LIMIT_MS });
       return rows;
     } catch (error) {
-      throw new StoreError(error);
+      throw refusalOf(error);
     }
   };
   try {
@@ -89,10 +94,17 @@ export async function migrate(
   }
 }
 
+/** @throws {ChatError} STORE_DOWN */
+function connect(options: ConnectionOptions): Promise<Connection> {
+  return createConnection(options).catch((error: unknown) => {
+    throw refusalOf(error);
+  });
+}
+
 /** For a program that starts. @throws {SchemaError} unless the schema is exactly the one this program was written for */
 export async function requireSchema(url: string): Promise<void> {
   const known = readMigrations().length;
-  const connection = await createConnection(connectionOptions(url));
+  const connection = await connect(connectionOptions(url));
   try {
     const [rows] = await connection.query<RowDataPacket[]>(
       "SELECT COALESCE(MAX(CASE WHEN finished = 1 THEN version END), 0) AS done, MAX(version) AS begun FROM schema_version",
@@ -105,7 +117,7 @@ export async function requireSchema(url: string): Promise<void> {
     if (error instanceof SchemaError) throw error;
     const cause = new StoreError(error);
     if (cause.errno === 1146) throw new SchemaError('The database has no schema yet: run "parlance migrate"');
-    throw cause;
+    throw refusalOf(cause);
   } finally {
     connection.destroy();
   }
