@@ -10,6 +10,11 @@ import { openWorld, type World, type WorldRoom, type WorldUser } from "./world.t
 const MEMBERS = 500;
 /** Spread over the members. */
 export const FANOUT_POSTERS = [0, 125, 250, 375] as const;
+/**
+ * Posts of each that are under way. imc's members post again when they are answered, whatever is still to be sent. Ours wait for their
+ * own copies: four each keep them from falling into step, so that there is something to send while a post is being committed.
+ */
+export const FANOUT_OUTSTANDING = 4;
 const ROUNDS = 5;
 const ROUND_MS = 5_000;
 const WARM_UP_MS = 2_000;
@@ -98,7 +103,13 @@ async function enter(
 
 function loop(world: World, crowd: Crowd, room: WorldRoom, ms: number): Promise<Round> {
   const posters = FANOUT_POSTERS.map((place) => ({ place, room: room.uri }));
-  // imc's members post again when they are answered, whatever is still to be sent. Ours wait for their own copies: four posts each keep
-  // them from falling into step, so that there is something to send while a post is being committed.
-  return closedLoop({ world, crowd, posters, outstanding: 4, ms, untilOwnCopy: true, counted: "copies" });
+  return closedLoop({
+    world,
+    crowd,
+    posters,
+    outstanding: FANOUT_OUTSTANDING,
+    ms,
+    untilOwnCopy: true,
+    counted: "copies",
+  });
 }

@@ -2,7 +2,7 @@ import { Crowd } from "./crowd.ts";
 import { closedLoop, openLoop, type Poster } from "./load.ts";
 import { dealRooms, roomsByPlace } from "./neighbours.ts";
 import type { Part, PartContext, PartResult } from "./part.ts";
-import { FANOUT_POSTERS } from "./part-fanout.ts";
+import { FANOUT_OUTSTANDING, FANOUT_POSTERS } from "./part-fanout.ts";
 import { withProfile } from "./profile.ts";
 import { figuresOf, type Round } from "./round.ts";
 import { median, round } from "./statistics.ts";
@@ -58,17 +58,18 @@ async function run(context: PartContext): Promise<PartResult> {
     [big = big] = await world.addRooms("Big", users, [users.map((_, place) => place)]);
     context.say(`signing in ${PEOPLE} people, each into ${ROOMS_EACH} small rooms and the big one`);
     await enter();
-    const loop = (by: readonly Poster[], ms: number) =>
-      closedLoop({ world, crowd, posters: by, ms, untilOwnCopy: true, counted: "copies" });
+    const loop = (by: readonly Poster[], ms: number, outstanding = 1) =>
+      closedLoop({ world, crowd, posters: by, outstanding, ms, untilOwnCopy: true, counted: "copies" });
     const bigPosters = FANOUT_POSTERS.map((place) => ({ place, room: big.uri }));
-    await loop(bigPosters, WARM_UP_MS);
+    const asInFanout = (ms: number) => loop(bigPosters, ms, FANOUT_OUTSTANDING);
+    await asInFanout(WARM_UP_MS);
     await loop(posters, WARM_UP_MS);
     const one: Round[] = [];
     const many: Round[] = [];
     for (let index = 0; index < ROUNDS; index++) {
       context.say(`round ${index + 1} of ${ROUNDS}`);
       const turns = [
-        async () => one.push(await loop(bigPosters, ROUND_MS)),
+        async () => one.push(await asInFanout(ROUND_MS)),
         async () =>
           many.push(await withProfile(context, world, `rooms-${index}`, () => loop(posters, ROUND_MS))),
       ];
