@@ -28,11 +28,14 @@ export interface UserStore {
 }
 
 export interface RoomStore {
-  /** By the two parts of `ma-chan://<domain>/<guid>`. Disabled rooms too. */
+  /** By the two parts of `ma-chan://<domain>/<guid>`. Disabled rooms too. Before a user is answered, `access` follows in any case. */
   find(domain: string, guid: string): Promise<Room | undefined>;
   byIds(ids: readonly number[]): Promise<Room[]>;
-  /** One answer per room, in the order asked. Never cached: a right that was taken away is gone at the next look. */
-  access(rooms: readonly Room[], user: User): Promise<Access[]>;
+  /**
+   * One answer per room, in the order asked. Never cached: a right that was taken away is gone at the next look. A room that is not
+   * there costs the same, so that a secret one is not told apart; the answer for it means nothing.
+   */
+  access(rooms: readonly (Room | undefined)[], user: User): Promise<Access[]>;
   /** Everybody's, for one room at once; not older than the room's version that was read before. */
   bindings(room: Room): Promise<Bindings>;
   /** Rooms the user may see, sorted by name, at most `limit`. */

@@ -17,7 +17,7 @@ export async function history(
   const { session, services } = context;
   const { rooms, fanout, messages, readings, limits } = services;
   const room = await rooms.find(command.room.domain, command.room.value);
-  const [access] = room ? await rooms.access([room], session.user) : [];
+  const [access] = await rooms.access([room], session.user);
   const no = room && access ? refusal("read", room, access) : "ROOM_NOT_FOUND";
   if (no || !room) throw new ChatError(no ?? "ROOM_NOT_FOUND");
 

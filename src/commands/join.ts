@@ -51,16 +51,12 @@ export async function enterRooms(
   let undecided = refs;
   for (let decision = 0; undecided.length > 0 && decision < MAX_DECISIONS; decision++) {
     const found = await Promise.all(undecided.map(({ domain, value }) => services.rooms.find(domain, value)));
-    const rooms = found.filter((room) => room !== undefined);
-    const access = await services.rooms.access(rooms, session.user);
+    const access = await services.rooms.access(found, session.user);
     const entering: { room: Room; mask: number; mayPost: boolean }[] = [];
     undecided.forEach(({ uri }, index) => {
-      if (!found[index]) refused.set(uri, "ROOM_NOT_FOUND");
-    });
-    rooms.forEach((room, index) => {
-      const held = access[index];
-      const no = held ? refusal("join", room, held) : "ROOM_NOT_FOUND";
-      if (no || !held) refused.set(room.uri, no ?? "ROOM_NOT_FOUND");
+      const [room, held] = [found[index], access[index]];
+      const no = room && held ? refusal("join", room, held) : "ROOM_NOT_FOUND";
+      if (no || !room || !held) refused.set(uri, no ?? "ROOM_NOT_FOUND");
       else entering.push({ room, mask: permissionMask(room, held), mayPost: !refusal("post", room, held) });
     });
     const stale = await services.attendance.enter(session, entering);

@@ -74,7 +74,7 @@ export async function participants(command: Named<"participants">, context: Cont
   const { session, services } = context;
   const { rooms, rosters, clock } = services;
   const room = await rooms.find(command.room.domain, command.room.value);
-  const [access] = room ? await rooms.access([room], session.user) : [];
+  const [access] = await rooms.access([room], session.user);
   const no = room && access ? refusal("join", room, access) : "ROOM_NOT_FOUND";
   if (no || !room) throw new ChatError(no ?? "ROOM_NOT_FOUND");
   if (!session.rooms.has(room.id)) throw new ChatError("NOT_JOINED");

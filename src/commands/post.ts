@@ -80,7 +80,7 @@ async function entitledRoom(ref: RoomRef, context: Context): Promise<Room> {
   const joined = joinedAs(ref, context);
   if (joined?.mayPost) return joined.room;
   const room = await services.rooms.find(ref.domain, ref.value);
-  const [access] = room ? await services.rooms.access([room], session.user) : [];
+  const [access] = await services.rooms.access([room], session.user);
   const no = room && access ? refusal("post", room, access) : "ROOM_NOT_FOUND";
   if (no || !room) throw new ChatError(no ?? "ROOM_NOT_FOUND");
   if (joined) session.rooms.set(room.id, { ...joined, room, mayPost: true });

@@ -108,17 +108,13 @@ async function namedRooms(
   { session, services }: Context,
 ): Promise<{ readable: Room[]; refused: Map<string, ChatErrorCode> }> {
   const found = await Promise.all(refs.map(({ domain, value }) => services.rooms.find(domain, value)));
-  const rooms = found.filter((room) => room !== undefined);
-  const access = await services.rooms.access(rooms, session.user);
+  const access = await services.rooms.access(found, session.user);
   const refused = new Map<string, ChatErrorCode>();
-  refs.forEach(({ uri }, index) => {
-    if (!found[index]) refused.set(uri, "ROOM_NOT_FOUND");
-  });
-  const readable = rooms.filter((room, index) => {
-    const held = access[index];
-    const no = held ? refusal("read", room, held) : "ROOM_NOT_FOUND";
-    if (no) refused.set(room.uri, no);
-    return !no;
+  const readable = refs.flatMap(({ uri }, index) => {
+    const [room, held] = [found[index], access[index]];
+    const no = room && held ? refusal("read", room, held) : "ROOM_NOT_FOUND";
+    if (no) refused.set(uri, no);
+    return room && !no ? [room] : [];
   });
   return { readable, refused };
 }

@@ -43,7 +43,7 @@ export function openManagement({ store, rooms, servedDomain }: ManagementPorts) 
     /** The room, and what binds the asker to it, when he may see it. @throws {ChatError} ROOM_NOT_FOUND, NOT_PERMITTED, ROOM_DISABLED */
     async lookAt({ user }: UserActor, name: RoomName): Promise<{ room: Room; access: Access }> {
       const room = "guid" in name ? await rooms.find(name.domain, name.guid) : undefined;
-      const [access] = room ? await rooms.access([room], user) : [];
+      const [access] = await rooms.access([room], user);
       const no = room && access ? refusal("see", room, access) : "ROOM_NOT_FOUND";
       if (no || !room || !access) throw new ChatError(no ?? "ROOM_NOT_FOUND");
       return { room, access };

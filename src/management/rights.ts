@@ -37,7 +37,7 @@ export function rightsOver(store: ManagementStore, rooms: RoomStore): Rights {
       if (actor.kind === "administrator") return undefined;
       // Users name rooms by URI only. A secret room costs an outsider the same looks as one that does not exist.
       const room = "guid" in name ? await rooms.find(name.domain, name.guid) : undefined;
-      const [access] = room ? await rooms.access([room], actor.user) : [];
+      const [access] = await rooms.access([room], actor.user);
       if (!room || !access) throw new ChatError("ROOM_NOT_FOUND");
       for (const action of actions) {
         const no = refusal(action, room, access);

@@ -13,15 +13,13 @@ interface BindingRow {
 /** What a user is looked up by, and what the lists do not say of him. */
 export type Holder = Pick<User, "principalIds" | "administrator" | "mayCreateRooms">;
 
-const NOBODY: Holder = { principalIds: [], administrator: false, mayCreateRooms: false };
-
 /**
  * What binds a user to rooms, read in one statement that costs the same whatever it finds: roles by room, scope by category.
  */
 export async function readAccess(
   queries: Queries,
   rooms: readonly Pick<Room, "id" | "categoryId">[],
-  user: Holder = NOBODY,
+  user: Holder,
 ): Promise<Access[]> {
   const { principalIds } = user;
   const categories = [...new Set(rooms.map(({ categoryId }) => categoryId))];

@@ -1,7 +1,7 @@
 import type { Access, Bindings } from "../../chat/role.ts";
 import type { Room } from "../../chat/room.ts";
 import type { RoomQuery } from "../../chat/room-query.ts";
-import type { Aor, User } from "../../chat/user.ts";
+import type { User } from "../../chat/user.ts";
 import type { RoomStore } from "../../ports.ts";
 import { type Database, ids, limit, type Value } from "./database.ts";
 import { categoriesAround, readAccess, readBindings } from "./room-access.ts";
@@ -15,9 +15,8 @@ const GUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 const BATCH = 256;
 /** Of somebody who is a member of more, all rooms are looked at. */
 const MANY_ROOMS = 900;
-/** Stands in for a room that is not there; no id is 0. */
+/** Is looked at in place of a room that is not there; no id is 0. */
 const NO_ROOM = { id: 0, categoryId: 0 };
-const NOBODY = { id: 0, uri: "" as Aor }; // nobody's address
 
 interface Asked {
   readonly domain: string;
@@ -54,12 +53,13 @@ export class MysqlRoomStore implements RoomStore {
     return found;
   }
 
-  async access(rooms: readonly Room[], user: User): Promise<Access[]> {
+  async access(rooms: readonly (Room | undefined)[], user: User): Promise<Access[]> {
     const found: Access[] = [];
     if (rooms.length === 0) return found;
     const now = await this.#asNow(user);
-    for (let from = 0; from < rooms.length; from += BATCH)
-      found.push(...(await readAccess(this.#database, rooms.slice(from, from + BATCH), now)));
+    const asked = rooms.map((room) => room ?? NO_ROOM);
+    for (let from = 0; from < asked.length; from += BATCH)
+      found.push(...(await readAccess(this.#database, asked.slice(from, from + BATCH), now)));
     return found;
   }
 
@@ -133,15 +133,8 @@ export class MysqlRoomStore implements RoomStore {
       const asked = this.#asked.splice(0, BATCH);
       try {
         const rooms = await this.#read("r.guid IN (?)", [[...new Set(asked.map(({ guid }) => guid))]]);
-        const found = asked.map(({ domain, guid }) =>
-          rooms.find((room) => room.guid === guid && room.domain === domain),
-        );
-        // A secret room is asked for its roles next; a room that is not there must not be told apart by costing less.
-        if (found.includes(undefined)) {
-          await principalsNow(this.#database, NOBODY);
-          await readAccess(this.#database, [NO_ROOM]);
-        }
-        for (const [index, { resolve }] of asked.entries()) resolve(found[index]);
+        for (const { domain, guid, resolve } of asked)
+          resolve(rooms.find((room) => room.guid === guid && room.domain === domain));
       } catch (error) {
         for (const { reject } of asked) reject(error);
       }
