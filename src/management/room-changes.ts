@@ -91,7 +91,7 @@ export function roomManagement(rights: Rights, servedDomain: string) {
         if (Object.keys(fields).length > 0) await unit.updateRoom(room.id, fields);
         const after = { ...room, ...fields };
         const moved = "categoryId" in fields;
-        const listsMayChange = change.roles !== undefined || moved || "type" in fields;
+        const listsMayChange = change.roles !== undefined || moved || "type" in fields || "privacy" in fields;
         const roles = listsMayChange ? await changeRoles(unit, after, change.roles ?? [], moved) : UNCHANGED;
         const rolesChanged = roles.given.length > 0 || roles.taken.length > 0;
         if (Object.keys(fields).length === 0) {

@@ -215,6 +215,12 @@ test("a presenter is a member, himself or by a group, and goes with the membersh
   assert.deepEqual(await presenters(), [guest.uri, speaker.uri]);
   await administration.removeRole(id, "ma-grp:speakers", "member");
   assert.deepEqual(await presenters(), [speaker.uri]);
+  await administration.changeRoom(id, { privacy: "open" });
+  await administration.addRole(id, guest.uri, "presenter");
+  await administration.changeRoom(id, { privacy: "secret" });
+  assert.deepEqual(await presenters(), [speaker.uri], "who could post as long as the room was open");
+  const [left] = (await recorded(`room:${id}`)).slice(-1);
+  assert.deepEqual([left?.kind, left?.before], ["ROLE_CHANGED", { presenter: [guest.uri] }]);
   await administration.changeRoom(id, { type: "normal" });
   assert.deepEqual(await presenters(), []);
 });
