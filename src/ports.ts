@@ -38,7 +38,7 @@ export interface RoomStore {
   access(rooms: readonly (Room | undefined)[], user: User): Promise<Access[]>;
   /** Everybody's, for one room at once; not older than the room's version that was read before. */
   bindings(room: Room): Promise<Bindings>;
-  /** Rooms the user may see, sorted by name, at most `limit`. */
+  /** Rooms the user may see, sorted by name, at most `limit`; with a participant asked for, those he may join or manage. */
   search(query: RoomQuery, user: User, limit: number): Promise<Room[]>;
   /** Enabled rooms in which the user (or a group or domain of the user) holds the role, sorted by name, at most `limit`. */
   associations(role: Exclude<Role, "presenter">, user: User, limit: number): Promise<Room[]>;

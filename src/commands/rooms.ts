@@ -1,5 +1,4 @@
 import { ChatError } from "../chat/errors.ts";
-import { refusal } from "../chat/role.ts";
 import type { Room } from "../chat/room.ts";
 import type { RoomQuery } from "../chat/room-query.ts";
 import { wireRoom } from "../delivery/wire-room.ts";
@@ -65,17 +64,7 @@ export async function search(
     ...(invite === undefined ? {} : { invitations: invite }),
     ...(disabled ? { disabled } : {}),
   };
-  const found = await services.rooms.search(query, session.user, atMost(command.maxResults, context));
-  return list(participant === undefined ? found : await enterable(found, context), context);
-}
-
-/** Of rooms in which somebody is now: who could not look at their participants is not told. */
-async function enterable(rooms: readonly Room[], { services, session }: Context): Promise<readonly Room[]> {
-  const access = await services.rooms.access(rooms, session.user);
-  return rooms.filter((room, index) => {
-    const held = access[index];
-    return held !== undefined && (!refusal("join", room, held) || !refusal("manage", room, held));
-  });
+  return list(await services.rooms.search(query, session.user, atMost(command.maxResults, context)), context);
 }
 
 /** `cmd:getassociations`: rooms in which the user holds the role. */

@@ -6,7 +6,7 @@ import { NO_ACCESS, refusal } from "../../src/chat/role.ts";
 import type { Room } from "../../src/chat/room.ts";
 import type { User } from "../../src/chat/user.ts";
 import type { Stores } from "../../src/store/mysql/stores.ts";
-import { ask, type MysqlLab, newUser, startMysqlLab } from "../support/mysql.ts";
+import { ask, dialogRecord, type MysqlLab, newUser, recorder, startMysqlLab } from "../support/mysql.ts";
 
 let lab: MysqlLab;
 let stores: Stores;
@@ -83,6 +83,35 @@ test("the rooms that a search in history looks into are exactly those that the t
   const left = await stores.rooms.readable(member, 999);
   await ask(lab.url, "UPDATE category SET chat_history = 1 WHERE name = 'Everybody'");
   assert.ok(first !== undefined && !left.includes(first), "rooms that keep no history are not looked into");
+});
+
+test("rooms in which somebody is now are told to whom the table of rights lets enter or manage them, as many as are asked for", async () => {
+  const present = recorder(member);
+  const home = await stores.leases.begin("n1");
+  await stores.journal(home).open(dialogRecord(present, home));
+  await ask(
+    lab.url,
+    "INSERT INTO dialog_room (token, room_id, mask, since) SELECT d.token, r.id, 0, 0 FROM dialog d JOIN room r",
+  );
+  for (const user of [member, manager, stranger, groupie, denied, { ...stranger, administrator: true }])
+    for (const disabled of [false, true]) {
+      const everything = [...rooms.values()].filter((room) => room.disabled === disabled);
+      const access = await stores.rooms.access(everything, user);
+      const expected = everything.filter((room, index) => {
+        const held = access[index] ?? NO_ACCESS;
+        return !refusal("join", room, held) || !refusal("manage", room, held);
+      });
+      const found = (limit: number) =>
+        stores.rooms.search({ ...all, participant: present.user.uri, disabled }, user, limit);
+      const expectedNames = names(expected).sort();
+      assert.deepEqual(names(await found(999)), expectedNames, user.uri);
+      assert.deepEqual(
+        names(await found(1)),
+        expectedNames.slice(0, 1),
+        "none that are hidden take the place",
+      );
+    }
+  await ask(lab.url, "DELETE FROM dialog_room");
 });
 
 test("a secret room appears in no search of an outsider, whatever is asked for", async () => {

@@ -9,7 +9,10 @@ import { principalsAround } from "./user-store.ts";
 /** Nobody types more words; each costs the database a comparison per room. */
 const MAX_WORDS = 10;
 
-/** What `role.ts` calls "see", in SQL: rooms the user may see and that fit the query, sorted by name. */
+/**
+ * What `role.ts` calls "see", in SQL: rooms the user may see and that fit the query, sorted by name. Of rooms in which somebody is
+ * now, those the user may "join" or "manage": who could not look at their participants is not told.
+ */
 export async function searchRooms(
   queries: Queries,
   query: RoomQuery,
@@ -38,10 +41,11 @@ export async function searchRooms(
     ]);
     return distinct(rows).map(roomOf);
   }
+  const withoutRole = query.participant === undefined ? ["open", "closed"] : ["open"];
   const rows = await queries.rows<RoomRow>(
     `(SELECT ${ROOM_COLUMNS} FROM ${ROOM_TABLES} ` +
-      `WHERE r.category_id IN (?) AND r.privacy IN ('open', 'closed') AND ${sql} ${end}) UNION ${byRole} ${end}`,
-    [inScope, ...values, ids(user.principalIds), ["member", "manager"], inScope, ...values],
+      `WHERE r.category_id IN (?) AND r.privacy IN (?) AND ${sql} ${end}) UNION ${byRole} ${end}`,
+    [inScope, withoutRole, ...values, ids(user.principalIds), ["member", "manager"], inScope, ...values],
   );
   return rows.map(roomOf);
 }
