@@ -15,7 +15,7 @@ import { fill } from "./search-fill.ts";
 
 /** A search ends after this, with what it has by then. Requests of the same dialog wait for it, and a post waits 1.5 s at most. */
 const SEARCH_MS = 1_000;
-/** Rooms of a search that names none. */
+/** Rooms of a search that names none; when there are more, it says that it did not look through all. */
 const MAX_ROOMS = 20_000;
 /** Matches counted in all, shared out to the rooms; so many as are shown in a room are counted in any case. */
 const MAX_COUNTED = 2_000;
@@ -45,9 +45,10 @@ export async function searchHistory(command: HistorySearchCommand, context: Cont
     .join("");
   const mostBytes = mostReplyBytes(context) - AROUND_ROOMS_BYTES - travellingBytes(failures);
   if (mostBytes < 0) throw new ChatError("LIMIT_EXCEEDED");
-  const ids = isNamed
+  const all = isNamed
     ? readable.filter(({ keepsHistory }) => keepsHistory).map(({ id }) => id)
-    : await services.rooms.readable(session.user, MAX_ROOMS);
+    : await services.rooms.readable(session.user, MAX_ROOMS + 1);
+  const ids = all.slice(0, MAX_ROOMS);
   const found = await search.find(
     {
       matcher,
@@ -58,18 +59,19 @@ export async function searchHistory(command: HistorySearchCommand, context: Cont
     },
     ids,
   );
+  const isUnfinished = found.lastRoom !== null || ids.length < all.length;
   const matching = new Map(found.rooms.map((room) => [room.roomId, room]));
   const rooms = isNamed ? readable : await stillReadable([...matching.keys()], context);
   const results = rooms.map((room) => {
     const unseen = found.lastRoom !== null && room.id > found.lastRoom && room.keepsHistory;
     return { room, ...(matching.get(room.id) ?? { messages: [], matches: 0, exceeded: unseen }) };
   });
-  const { data, shown } = describe(results, command, found.lastRoom !== null, mostBytes);
+  const { data, shown } = describe(results, command, isUnfinished, mostBytes);
   if (services.recordsReading) {
     const matched = shown.filter(({ matches }) => matches > 0);
     const [only] = readable;
     const whole = only && readable.length === 1 ? only : poolAsRoom(services);
-    const nothing = [{ room: whole, shown: [], matches: 0, exceeded: found.lastRoom !== null }];
+    const nothing = [{ room: whole, shown: [], matches: 0, exceeded: isUnfinished }];
     await readings.searched(session, criteria, matched.length > 0 ? matched : nothing);
   }
   for (const { room, shown: numbers } of shown)

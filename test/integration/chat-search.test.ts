@@ -227,3 +227,23 @@ test("criteria that cannot be searched for are refused, and nothing is recorded 
   assert.equal(await code({ rooms: ["ma-cat://example.com/1"], text: "x" }), 400);
   assert.equal((await searches("carol")).length, before);
 });
+
+test("a search of all rooms says so when there are more than it looks into, and finds in one of them that is named", async () => {
+  const alice = await lab.signedIn("alice");
+  assert.equal((await alice.searchHistory({ text: "quiet" })).unfinished, false);
+  await lab.administration.addRooms(
+    Array.from({ length: 20_000 }, (_, n) => ({
+      name: `Cell ${n}`,
+      category: "Lab",
+      privacy: "open" as const,
+    })),
+  );
+  const last = await lab.addRoom({ name: "Last cell", privacy: "open", members: [] });
+  await alice.join(last);
+  assert.equal(await alice.post(last, "a needle"), 200);
+  const { found, unfinished } = await alice.searchHistory({ text: "needle" });
+  assert.deepEqual([found, unfinished], [[], true]);
+  const [recorded] = (await searches("alice")).slice(-1);
+  assert.equal(recorded.detail.exceeded, true);
+  assert.deepEqual(numbers(await alice.searchHistory({ rooms: [last], text: "needle" })), ["Last cell: 1"]);
+});
