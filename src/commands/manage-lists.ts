@@ -1,63 +1,36 @@
 import type { Category } from "../chat/category.ts";
 import { ChatError } from "../chat/errors.ts";
-import type { Principal, Role } from "../chat/principal.ts";
 import { type Access, refusal } from "../chat/role.ts";
 import type { Room } from "../chat/room.ts";
 import { wireRoom } from "../delivery/wire-room.ts";
 import type { Participant } from "../ports.ts";
 import { aibOfRoom, uib } from "../xccos/blocks.ts";
 import type { Command } from "../xccos/command.ts";
-import type { WireRole } from "../xccos/management-arguments.ts";
-import {
-  addInData,
-  categoryData,
-  principalData,
-  roleData,
-  type WirePrincipal,
-} from "../xccos/management-reply.ts";
+import { addInData, categoryData, principalData } from "../xccos/management-reply.ts";
 import { type managementCommands, permissionMasks } from "../xccos/names.ts";
 import { joinData } from "../xccos/reply.ts";
 import { travellingBytes } from "../xccos/travelling.ts";
 import { type CommandResult, type Context, mostReplyBytes } from "./context.ts";
 import { actorOf, categoryNamed, categoryUri, nameOf, ROLE } from "./manage-rooms.ts";
+import { AROUND_LIST_BYTES, roomLists, upTo, wirePrincipal } from "./reply-lists.ts";
 
 type Names = typeof managementCommands;
 type Named<Name extends keyof Names> = Extract<Command, { kind: Names[Name] }>;
 
-/** The envelope and the reply around a list. */
-const AROUND_LIST_BYTES = 2_000;
 /** Participants of a large room in one reply; fewer when their names are long. */
 const PARTICIPANTS_PER_REPLY = 500;
 /** A list of thousands is not made for one session more often. */
 const PARTICIPANTS_EVERY_MS = 5_000;
 
-const TYPE = { user: "USER", group: "GROUP", domain: "DOMAIN" } as const;
-const WIRE_ROLE: Readonly<Record<Role, WireRole>> = {
-  member: "MEMBER",
-  manager: "MANAGER",
-  presenter: "PRESENTER",
-};
-
 /** A room's lists, with its version. */
 export async function roles(command: Named<"roles">, context: Context): Promise<CommandResult> {
   const { management, limits } = context.services;
   const wanted = command.role === undefined ? undefined : [ROLE[command.role]];
-  const limit = Math.min(command.maxResults ?? limits.searchLimit, limits.searchLimit);
-  const {
-    room,
-    roles: asked,
-    listed,
-  } = await management.rolesOf(actorOf(context), nameOf(command.room), wanted, limit);
-  const { uri, accessVersion: version } = room;
-  const encode = (some: readonly (typeof listed)[number][]) =>
-    roleData(
-      { uri, version },
-      asked.map((role) => ({
-        role: WIRE_ROLE[role],
-        principals: some.filter(({ word }) => word === role).map(wirePrincipal),
-      })),
-    );
-  return { data: upTo(listed, encode, context).data, turn: room.id };
+  const { room, lists } = await management.rolesOf(actorOf(context), nameOf(command.room), wanted, {
+    limit: Math.min(command.maxResults ?? limits.searchLimit, limits.searchLimit),
+    after: command.after,
+  });
+  return { data: roomLists(room, lists, context).data, turn: room.id };
 }
 
 /** What the asker may do in a room, as a mask. */
@@ -132,26 +105,6 @@ function categoryList(list: readonly Category[], context: Context): CommandResul
     logged: chatHistory,
   }));
   return { data: upTo(wire, categoryData, context).data };
-}
-
-/** As many from the beginning as travel in one reply. */
-function upTo<Item>(
-  items: readonly Item[],
-  encode: (items: readonly Item[]) => string,
-  context: Context,
-): { items: readonly Item[]; data: string } {
-  let some = items;
-  for (;;) {
-    const data = encode(some);
-    const bytes = travellingBytes(data);
-    const most = mostReplyBytes(context) - AROUND_LIST_BYTES;
-    if (bytes <= most || some.length === 0) return { items: some, data };
-    some = some.slice(0, Math.min(some.length - 1, Math.floor((some.length * most) / bytes)));
-  }
-}
-
-function wirePrincipal({ uri, displayName, kind }: Principal): WirePrincipal {
-  return { uri, displayName, type: TYPE[kind] };
 }
 
 function* listsOf(room: Room, everybody: readonly Participant[], most: number): Generator<string> {

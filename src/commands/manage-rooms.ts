@@ -13,6 +13,7 @@ import { roomInfoData, type WireAudit } from "../xccos/management-reply.ts";
 import type { managementCommands } from "../xccos/names.ts";
 import { type CategoryRef, formatCategoryUri, type RoomRef } from "../xccos/uri.ts";
 import type { CommandResult, Context } from "./context.ts";
+import { roomLists } from "./reply-lists.ts";
 
 type Names = typeof managementCommands;
 type Named<Name extends keyof Names> = Extract<Command, { kind: Names[Name] }>;
@@ -35,19 +36,38 @@ export async function createRoom({ room }: Named<"createRoom">, context: Context
   return roomInfo(created, context);
 }
 
-/** `cmd:chanmodify`: all of it or nothing, and only if nobody was faster. */
+/**
+ * `cmd:chanmodify`: all of it or nothing, and only if nobody was faster. A list that is too long to be shown as a whole is not
+ * replaced: whom the asker was not shown he would drop unseen.
+ */
 export async function changeRoom(
   { room, version, change }: Named<"changeRoom">,
   context: Context,
 ): Promise<CommandResult> {
   const { management } = context.services;
+  const replaced = change.roles.filter((list) => list.change === "REPLACE").map(({ role }) => ROLE[role]);
+  const seen = replaced.length > 0 ? await shownWhole(room, replaced, context) : undefined;
   const changed = await management.changeRoom(
     actorOf(context),
     nameOf(room),
     wishes(change, context),
-    version,
+    version ?? seen,
   );
   return roomInfo(changed, context);
+}
+
+/** @returns the room's version of which that is true @throws {ChatError} LIMIT_EXCEEDED, what `rolesOf` throws */
+async function shownWhole(ref: RoomRef, roles: readonly Role[], context: Context): Promise<number> {
+  const { management, limits } = context.services;
+  const everything = { limit: limits.searchLimit, after: undefined };
+  const { room, lists } = await management.rolesOf(actorOf(context), nameOf(ref), undefined, everything);
+  const { cut } = roomLists(room, lists, context);
+  const [long] = roles.filter((role) => cut.has(role));
+  if (long !== undefined)
+    throw new ChatError("LIMIT_EXCEEDED", {
+      detail: `The list of ${long}s is too long to be replaced: add to it and remove from it`,
+    });
+  return room.accessVersion;
 }
 
 /** `cmd:chandelete`: administrators only; managers disable a room. */

@@ -10,7 +10,15 @@ import { addInManagement } from "./add-ins.ts";
 import { categoryManagement } from "./categories.ts";
 import { moderation } from "./moderation.ts";
 import { peopleManagement } from "./people.ts";
-import type { CategoryName, FoundPrincipals, Listed, ManagementStore, RoomAudit, RoomName } from "./ports.ts";
+import type {
+  CategoryName,
+  FoundPrincipals,
+  ListPart,
+  ManagementStore,
+  RoleList,
+  RoomAudit,
+  RoomName,
+} from "./ports.ts";
 import { rightsOver } from "./rights.ts";
 import { roomManagement } from "./room-changes.ts";
 import { settingManagement } from "./settings.ts";
@@ -60,13 +68,13 @@ export function openManagement({ store, rooms, servedDomain }: ManagementPorts) 
       actor: UserActor,
       name: RoomName,
       wanted: readonly Role[] | undefined,
-      limit: number,
-    ): Promise<{ room: Room; roles: readonly Role[]; listed: Listed<Role>[] }> {
+      part: ListPart,
+    ): Promise<{ room: Room; lists: RoleList[] }> {
       const roles = wanted ?? ROLES;
       const { room, access } = await this.lookAt(actor, name);
       const no = roles.every((role) => role === "manager") ? undefined : refusal("manage", room, access);
       if (no) throw new ChatError(no);
-      return { room, roles, listed: await store.roles(room.id, roles, limit) };
+      return { room, lists: await store.roles(room.id, roles, part) };
     },
 
     /** Categories the user may do this with, by name. */

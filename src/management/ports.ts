@@ -49,6 +49,22 @@ export interface Listed<Word> extends Principal {
   readonly word: Word;
 }
 
+/** A room's list, or a part of it. */
+export interface RoleList {
+  readonly role: Role;
+  /** In the order of addresses. */
+  readonly listed: readonly Listed<Role>[];
+  /** It goes on behind these. */
+  readonly more: boolean;
+}
+
+/** A part of a list. */
+export interface ListPart {
+  readonly limit: number;
+  /** Only addresses behind this one. */
+  readonly after: string | undefined;
+}
+
 /** The lists that name a principal itself. */
 export interface Listings {
   readonly rooms: readonly { readonly id: number; readonly name: string; readonly word: Role }[];
@@ -190,8 +206,8 @@ export interface ManagementStore {
   /** One answer per category, in the order asked. */
   categoryAccess(categoryIds: readonly number[], user: User): Promise<Access[]>;
   addIns(): Promise<AddIn[]>;
-  /** At most `limit`, in the order of addresses. */
-  roles(roomId: number, roles: readonly Role[], limit: number): Promise<Listed<Role>[]>;
+  /** The same part of each of these. */
+  roles(roomId: number, roles: readonly Role[], part: ListPart): Promise<RoleList[]>;
   /** Principals in the category's scope whose name or address holds the text, in the order of addresses. */
   eligible(
     categoryId: number,

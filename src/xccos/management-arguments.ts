@@ -44,12 +44,13 @@ export type ManagementCommand =
   | { readonly kind: Name["roomInfo"]; readonly room: RoomRef }
   | { readonly kind: Name["permissions"]; readonly room: RoomRef }
   | { readonly kind: Name["participants"]; readonly room: RoomRef }
-  /** `role` undefined asks for all lists. */
+  /** `role` undefined asks for all lists; one alone can be asked for in parts. */
   | {
       readonly kind: Name["roles"];
       readonly room: RoomRef;
       readonly role: WireRole | undefined;
       readonly maxResults: number | undefined;
+      readonly after: string | undefined;
     }
   | WireModeration
   | { readonly kind: Name["creatable"] }
@@ -161,7 +162,10 @@ function roleQuery(data: XmlElement | undefined): ManagementCommand {
   const type = list?.attributes.get(managementNames.roleType);
   const role = type === undefined ? undefined : oneOf(ROLES, type.toUpperCase(), "The role is not known");
   const maxResults = count(list, "maxResults");
-  return { kind: managementCommands.roles, room: roomOf(data), role, maxResults };
+  const after = list?.attributes.get(managementNames.after);
+  if (after !== undefined && role === undefined) throw new BadArgument("Which list goes on is not said");
+  if (after !== undefined && after.length > MAX_URI_LENGTH) throw new BadArgument("The address is too long");
+  return { kind: managementCommands.roles, room: roomOf(data), role, maxResults, after };
 }
 
 function principalQuery(data: XmlElement | undefined): ManagementCommand {

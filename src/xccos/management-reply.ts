@@ -14,6 +14,8 @@ export interface WirePrincipal {
 export interface WireRoleList {
   readonly role: WireRole;
   readonly principals: readonly WirePrincipal[];
+  /** It goes on: to be asked for behind the last address. */
+  readonly more: boolean;
 }
 
 export interface WireCategory {
@@ -55,10 +57,10 @@ export function roomInfoData(room: WireRoom, audit?: WireAudit): string {
 
 /** Data of the reply to the query for a room's lists. */
 export function roleData(room: WireRoom, lists: readonly WireRoleList[]): string {
-  const blocks = lists.map(({ role, principals }) =>
+  const blocks = lists.map(({ role, principals, more }) =>
     element(
       managementNames.roleList,
-      { [managementNames.roleType]: role },
+      { [managementNames.roleType]: role, [managementNames.more]: more ? true : undefined },
       principals.map(principal).join(""),
     ),
   );

@@ -49,7 +49,10 @@ export const managementNames = {
   version: "version",
   /** Kind of a principal: USER, GROUP, DOMAIN. */
   principalType: "type",
+  /** Of a list: it goes on. */
   more: "more",
+  /** Of a list that is asked for: only addresses behind this one. */
+  after: "after",
   invite: "invite", // catib
   filepost: "filepost", // catib
   logged: "logged", // catib

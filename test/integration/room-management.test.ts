@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { after, afterEach, before, test } from "node:test";
 import type { XccosEndpoint } from "../../plugin/client/endpoint.ts";
+import type { Reply } from "../../plugin/client/pending-commands.ts";
 import { attribute, child, children } from "../../plugin/client/xml-reader.ts";
 import { LAB_TIMEOUT_MS, type Lab, openLab } from "../support/lab.ts";
 import { create, described, list, listed, room } from "../support/management.ts";
@@ -467,4 +468,60 @@ test("the rooms somebody is in now are told to who could enter or manages them, 
   assert.deepEqual(await rooms(dave, "alice"), ["Here open"]);
   assert.deepEqual(await rooms(alice, "alice"), ["Here closed", "Here open", "Here secret"]);
   assert.deepEqual([await rooms(bob, "dave"), await rooms(bob, "nobody")], [[], []]);
+});
+
+test("a list too long for a reply says that it goes on and takes no other's place, is had in parts, and is not replaced", async () => {
+  const [alice] = await people("alice");
+  const uri = await lab.addRoom({ name: "Crowd", members: ["bob"], managers: ["alice", "carol"] });
+  const crowd = Array.from({ length: 1_100 }, (_, n) => `sip:crowd${n}@${lab.stack.domain}`);
+  const ids = await lab.administration.addUsers(crowd.map((user) => ({ uri: user })));
+  const { id: roomId } = await lab.administration.findRoom(uri);
+  await lab.administration.addRoles(
+    ids.map((principalId) => ({ roomId, principalId, role: "member" as const })),
+  );
+  const everybody = [...crowd, lab.address("bob")].sort();
+  const goesOn = (reply: Reply) =>
+    children(child(reply.data, "chanib") ?? assert.fail(), "rib").map((one) => [
+      attribute(one, "type"),
+      attribute(one, "more"),
+    ]);
+
+  const whole = await alice.command("getroles", room(uri));
+  assert.deepEqual(goesOn(whole), [
+    ["MEMBER", "true"],
+    ["MANAGER", ""],
+    ["PRESENTER", ""],
+  ]);
+  assert.deepEqual(listed(whole, "MANAGER"), [lab.address("alice"), lab.address("carol")]);
+  const shown = listed(whole, "MEMBER");
+  assert.deepEqual(shown, everybody.slice(0, shown.length));
+  assert.ok(shown.length > 400, String(shown.length));
+
+  const parts = [...shown];
+  for (let more = "true"; more === "true"; ) {
+    const after = `<rib type="MEMBER" after="${parts.at(-1)}" maxResults="500"/>`;
+    const part = await alice.command("getroles", room(uri) + after);
+    assert.equal(part.code, 200, part.text);
+    parts.push(...listed(part, "MEMBER"));
+    more = goesOn(part)[0]?.[1] ?? "";
+  }
+  assert.deepEqual(parts, everybody);
+  assert.equal((await alice.command("getroles", `${room(uri)}<rib after="sip:b"/>`)).code, 400);
+
+  const { version = "" } = described(whole);
+  const edited = list("MEMBER", "REPLACE", [...shown.slice(1), lab.address("root")]);
+  for (const attributes of [{ version }, {}] as const) {
+    const refused = await alice.command("chanmodify", room(uri, attributes, edited));
+    assert.equal(refused.code, 413);
+    assert.match(refused.text, /list of members is too long to be replaced: add to it and remove from it/);
+  }
+  const short = list("MANAGER", "REPLACE", [lab.address("alice")]);
+  assert.equal((await alice.command("chanmodify", room(uri, { version }, short))).code, 200);
+  const removed = list("MEMBER", "REMOVE", [lab.address("bob")]);
+  assert.equal((await alice.command("chanmodify", room(uri, {}, removed))).code, 200);
+  const { roles } = await lab.administration.inspectRoom(uri);
+  assert.deepEqual(
+    roles.map(({ role, uri: who }) => `${role} ${who}`),
+    [...[...crowd].sort().map((who) => `member ${who}`), `manager ${lab.address("alice")}`],
+  );
 });

@@ -7,7 +7,7 @@ import { ids, type Queries, type Value } from "./database.ts";
 import { inviteMembers, withdrawInvitations } from "./invitations.ts";
 import type { Afterwards } from "./management-afterwards.ts";
 import type { ManagementRecords } from "./management-records.ts";
-import { chunks, findRoom, readList } from "./management-rows.ts";
+import { chunks, findRoom, readList, WHOLE_LIST } from "./management-rows.ts";
 import { readMembersAmong } from "./principal-scope.ts";
 import { auditCreated, auditUpdated } from "./room-audit.ts";
 
@@ -21,9 +21,6 @@ const COLUMN: Record<keyof RoomFields, string> = {
   addInId: "add_in_id",
   disabled: "disabled",
 };
-
-/** More roles than any room has. */
-const ALL_ROLES = 2_000_000;
 
 type RoomPart = Pick<
   ManagementUnit,
@@ -60,7 +57,7 @@ export function roomPart(
 
     membersAmong: (roomId, principalIds) => readMembersAmong(queries, roomId, principalIds),
 
-    roles: (roomId) => readList<Role>(queries, { table: "room_role", id: roomId }, ALL_ROLES),
+    roles: (roomId) => readList<Role>(queries, { table: "room_role", id: roomId }, WHOLE_LIST),
 
     async lastNumber(roomId) {
       const [row] = await queries.rows<{ last_number: number }>("SELECT last_number FROM room WHERE id = ?", [

@@ -112,24 +112,57 @@ export async function readListings(queries: Queries, principalId: number): Promi
   return { rooms, categories };
 }
 
-/** A room's roles or a category's scope, by address. */
+/** A room's roles or a category's scope. */
+export interface WhichList {
+  readonly table: "room_role" | "category_scope";
+  readonly id: number;
+}
+
+const LIST_COLUMNS = {
+  room_role: { of: "room_id", word: "role" },
+  category_scope: { of: "category_id", word: "scope" },
+} as const;
+
+/** More than any list has. */
+export const WHOLE_LIST = 2_000_000;
+
+/** By word, then by address; of one word, if one is given, and only what comes behind an address. */
 export async function readList<Word>(
   queries: Queries,
-  list:
-    | { table: "room_role"; id: number; words?: readonly string[] }
-    | { table: "category_scope"; id: number },
+  { table, id, word, after }: WhichList & { readonly word?: string; readonly after?: string | undefined },
   atMost: number,
 ): Promise<Listed<Word>[]> {
   type Row = { id: number; uri: string; kind: PrincipalKind; display_name: string; word: Word };
-  const columns = "p.id, p.uri, p.kind, p.display_name";
-  const words = list.table === "room_role" ? list.words : undefined;
+  const column = LIST_COLUMNS[table];
+  const conditions = [`l.${column.of} = ?`];
+  const values: Value[] = [id];
+  if (word !== undefined) {
+    conditions.push(`l.${column.word} = ?`);
+    values.push(word);
+  }
+  if (after !== undefined) {
+    conditions.push("p.uri > ?");
+    values.push(after);
+  }
+  // In this order: all addresses there are, looked through in theirs, would be the longer way to a short list.
   const rows = await queries.rows<Row>(
-    list.table === "room_role"
-      ? `SELECT ${columns}, rr.role AS word FROM room_role rr JOIN principal p ON p.id = rr.principal_id ` +
-          `WHERE rr.room_id = ? ${words ? "AND rr.role IN (?)" : ""} ORDER BY rr.role, p.uri ${limit(atMost)}`
-      : `SELECT ${columns}, s.scope AS word FROM category_scope s JOIN principal p ON p.id = s.principal_id ` +
-          `WHERE s.category_id = ? ORDER BY s.scope, p.uri ${limit(atMost)}`,
-    words ? [list.id, words] : [list.id],
+    `SELECT p.id, p.uri, p.kind, p.display_name, l.${column.word} AS word ` +
+      `FROM ${table} l STRAIGHT_JOIN principal p ON p.id = l.principal_id WHERE ${conditions.join(" AND ")} ` +
+      `ORDER BY l.${column.word}, p.uri ${limit(atMost)}`,
+    values,
   );
   return rows.map(({ display_name, ...row }) => ({ ...row, displayName: display_name }));
+}
+
+/** How many there are of each word; a word of which there is none is absent. */
+export async function countList<Word extends string>(
+  queries: Queries,
+  { table, id }: WhichList,
+): Promise<Map<Word, number>> {
+  const column = LIST_COLUMNS[table];
+  const rows = await queries.rows<{ word: Word; count: number }>(
+    `SELECT ${column.word} AS word, COUNT(*) AS count FROM ${table} WHERE ${column.of} = ? GROUP BY ${column.word}`,
+    [id],
+  );
+  return new Map(rows.map(({ word, count }) => [word, Number(count)]));
 }

@@ -13,9 +13,10 @@ import type {
   Changed,
   ChangeStore,
   FoundPrincipals,
-  Listed,
+  ListPart,
   ManagementStore,
   ManagementUnit,
+  RoleList,
   RoomAudit,
   RoomName,
   SettingStore,
@@ -204,8 +205,14 @@ export class MysqlManagementStore implements ManagementStore, ChangeStore, Setti
     return this.#database.rows<AddIn>("SELECT id, name, url FROM add_in ORDER BY name");
   }
 
-  roles(roomId: number, roles: readonly Role[], atMost: number): Promise<Listed<Role>[]> {
-    return readList<Role>(this.#database, { table: "room_role", id: roomId, words: roles }, atMost);
+  roles(roomId: number, roles: readonly Role[], { limit: atMost, after }: ListPart): Promise<RoleList[]> {
+    return Promise.all(
+      roles.map(async (role) => {
+        const list = { table: "room_role", id: roomId, word: role, after } as const;
+        const listed = await readList<Role>(this.#database, list, atMost + 1);
+        return { role, listed: listed.slice(0, atMost), more: listed.length > atMost };
+      }),
+    );
   }
 
   eligible(
