@@ -75,6 +75,11 @@ export function verb(
   };
 }
 
+/** Beside what is shown, where scripts that read it are not troubled: something of it was left out. */
+export function remark(sentence: string): void {
+  process.stderr.write(`parlance: ${sentence}\n`);
+}
+
 type Given = string | boolean | undefined;
 
 /** @throws {UsageError} */

@@ -1,10 +1,12 @@
 import { type Category, READING_MODES } from "../../src/chat/category.ts";
 import { SCOPES } from "../../src/chat/principal.ts";
 import type { CategoryChange } from "../../src/management/categories.ts";
+import { SHOWN_OF_A_LIST } from "../../src/store/mysql/administration-view.ts";
 import { UsageError } from "../command-line.ts";
 import type { CliCommand, Values } from "../configured.ts";
-import { given, list, oneOf, onOff, text, verb } from "../verb.ts";
+import { given, list, oneOf, onOff, remark, text, verb } from "../verb.ts";
 
+const ROOMS_SHOWN = 1_000;
 const OPTIONS = [
   "allow",
   "deny",
@@ -81,14 +83,18 @@ export const categoryCommands: Readonly<Record<string, CliCommand>> = {
     ["NAME"],
     [],
     async ({ administration }, [name = ""]) => {
-      const { category, scopes } = await administration.inspectCategory(name);
-      const rooms = await administration.findRooms({ category: category.name }, 1_000);
+      const { category, scopes, counts } = await administration.inspectCategory(name);
+      for (const [scope, count] of counts)
+        if (count > SHOWN_OF_A_LIST) remark(`of ${count} ${scope} the first ${SHOWN_OF_A_LIST} are shown`);
+      const rooms = await administration.findRooms({ category: category.name }, ROOMS_SHOWN + 1);
+      if (rooms.length > ROOMS_SHOWN)
+        remark(`of its rooms the first ${ROOMS_SHOWN} are shown; parlance room list --category has them all`);
       return {
         category: [shown(category)],
         scope: SCOPES.flatMap((scope) =>
           scopes.filter((entry) => entry.scope === scope).map(({ uri }) => ({ scope, who: uri })),
         ),
-        rooms: rooms.map((room) => ({ room: room.name, uri: room.uri })),
+        rooms: rooms.slice(0, ROOMS_SHOWN).map((room) => ({ room: room.name, uri: room.uri })),
       };
     },
     {

@@ -1,6 +1,6 @@
 import { ROLES, type Role } from "../../src/chat/principal.ts";
 import type { CliCommand } from "../configured.ts";
-import { oneOf, text, verb, wholeNumber } from "../verb.ts";
+import { oneOf, remark, text, verb, wholeNumber } from "../verb.ts";
 
 const WHAT: Record<Role, string> = {
   member: "who may be in a closed or secret room",
@@ -49,10 +49,8 @@ function roleCommands(role: Role): Record<string, CliCommand> {
       ["ROOM"],
       [],
       async ({ administration }, [name = ""]) => {
-        const { room, roles } = await administration.inspectRoom(name);
-        return roles.flatMap((entry) =>
-          entry.role === role ? [{ room: room.name, [role]: entry.uri }] : [],
-        );
+        const { room, uris } = await administration.listRole(name, role);
+        return uris.map((uri) => ({ room: room.name, [role]: uri }));
       },
       { details: [`e.g. parlance ${role} list "Night Shift" --json`] },
     ),
@@ -70,9 +68,15 @@ export const roleFamilies: Readonly<Record<string, CliCommand>> = {
     ["text", "limit"],
     async ({ administration }, [room = ""], values) => {
       const atMost = wholeNumber(values.limit, "--limit", 1, 100_000) ?? 1_000;
-      const { found } = await administration.eligible(room, text(values.text) ?? "", atMost);
+      const { found, more } = await administration.eligible(room, text(values.text) ?? "", atMost);
+      if (more) remark(`only the first ${atMost} are shown: see --limit and --text`);
       return found.map(({ uri, kind, displayName }) => ({ address: uri, kind, name: displayName }));
     },
-    { details: ['e.g. parlance member eligible "Night Shift" --text alice'] },
+    {
+      details: [
+        'e.g. parlance member eligible "Night Shift" --text alice',
+        "The first 1,000 are listed, or as many as --limit says.",
+      ],
+    },
   ),
 };

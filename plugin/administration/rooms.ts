@@ -1,7 +1,8 @@
 import type { RoomWishes } from "../../src/management/administration.ts";
+import { SHOWN_OF_A_LIST } from "../../src/store/mysql/administration-view.ts";
 import { UsageError } from "../command-line.ts";
 import type { CliCommand, Values } from "../configured.ts";
-import { allPages, given, list, oneOf, onOff, text, verb, wholeNumber } from "../verb.ts";
+import { allPages, given, list, oneOf, onOff, remark, text, verb, wholeNumber } from "../verb.ts";
 
 const PRIVACY = ["open", "closed", "secret"] as const;
 const TYPE = ["normal", "auditorium"] as const;
@@ -150,7 +151,12 @@ export const roomCommands: Readonly<Record<string, CliCommand>> = {
     ["ROOM"],
     [],
     async ({ administration }, [name = ""]) => {
-      const { room, category, lastNumber, audit, roles } = await administration.inspectRoom(name);
+      const { room, category, lastNumber, audit, roles, counts } = await administration.inspectRoom(name);
+      for (const [role, count] of counts)
+        if (count > SHOWN_OF_A_LIST)
+          remark(
+            `of ${count} ${role}s the first ${SHOWN_OF_A_LIST} are shown; parlance ${role} list has them all`,
+          );
       const about = {
         room: room.name,
         uri: room.uri,
@@ -200,10 +206,11 @@ export const roomCommands: Readonly<Record<string, CliCommand>> = {
     ["ROOM"],
     [],
     async ({ administration }, [name = ""], values) => {
-      const { room, category, lastNumber, roles } = await administration.inspectRoom(name);
+      const { room, category, lastNumber, counts } = await administration.inspectRoom(name);
       await administration.removeRoom(room.id);
+      const roles = [...counts.values()].reduce((sum, count) => sum + count, 0);
       const done = values["dry-run"] === true ? "would be deleted" : "deleted";
-      return [{ room: room.name, uri: room.uri, category, messages: lastNumber, roles: roles.length, done }];
+      return [{ room: room.name, uri: room.uri, category, messages: lastNumber, roles, done }];
     },
     {
       aliases: ["room remove"],

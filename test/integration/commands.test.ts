@@ -257,6 +257,44 @@ describe("the command", { concurrency: 3 }, () => {
     assert.ok(users.some(({ address, chat }) => address === BOB && chat === "as global"));
   });
 
+  test("of a room with very many members the other lists are shown whole, and what is left out is said", async () => {
+    await lab.addRoom({ name: "Huge", members: ["alice"], managers: ["alice", "bob"] });
+    const { id } = await lab.administration.findRoom("Huge");
+    const domains = Array.from({ length: 20_000 }, (_, n) => `('d${n}.example.org', 'domain', '')`);
+    await lab.sql(`INSERT INTO principal (uri, kind, display_name) VALUES ${domains.join(",")}`);
+    await lab.sql(
+      `INSERT INTO room_role (room_id, principal_id, role) SELECT ${id}, id, 'member' FROM principal WHERE uri LIKE 'd%.example.org'`,
+    );
+    assert.deepEqual(await json("manager", "list", "Huge"), [
+      { room: "Huge", manager: ALICE },
+      { room: "Huge", manager: BOB },
+    ]);
+    assert.equal((await lab.administration.listRole("Huge", "member")).uris.length, 20_001);
+    const shown = await run("room", "show", "Huge", "--json");
+    assert.equal(
+      shown.err,
+      "parlance: of 20001 members the first 20000 are shown; parlance member list has them all\n",
+    );
+    const rows = JSON.parse(shown.out) as Row[]; // as documented
+    assert.deepEqual(
+      [shown.code, rows.length, rows.slice(20_000).map(({ role, who }) => [role, who])],
+      [
+        0,
+        20_002,
+        [
+          ["manager", ALICE],
+          ["manager", BOB],
+        ],
+      ],
+    );
+    assert.equal((await json<Row[]>("room", "delete", "Huge", "--dry-run"))[0]?.roles, 20_003);
+    const eligible = await run("member", "eligible", "Huge", "--limit", "1", "--json");
+    assert.deepEqual(
+      [eligible.code, JSON.parse(eligible.out).length, eligible.err],
+      [0, 1, "parlance: only the first 1 are shown: see --limit and --text\n"],
+    );
+  });
+
   describe("beside clients", { concurrency: 1 }, () => {
     afterEach(() => lab?.clearAway());
 

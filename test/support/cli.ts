@@ -21,7 +21,7 @@ export function parlanceIn(
   return new Promise((resolve) => {
     const args = [...programArgs(false), ...words, "--config", configFile];
     const env = { ...process.env, ...more };
-    execFile(process.execPath, args, { timeout: 60_000, env }, (error, out, err) => {
+    execFile(process.execPath, args, { timeout: 60_000, env, maxBuffer: 64_000_000 }, (error, out, err) => {
       const code = error === null ? 0 : typeof error.code === "number" ? error.code : -1;
       resolve({ code, out, err });
     });

@@ -1,22 +1,31 @@
 import type { AddIn } from "../../chat/add-in.ts";
 import type { Category } from "../../chat/category.ts";
 import { ChatError } from "../../chat/errors.ts";
-import type { PrincipalKind, Role, ScopeWord } from "../../chat/principal.ts";
+import { type PrincipalKind, ROLES, type Role, SCOPES, type ScopeWord } from "../../chat/principal.ts";
 import type { Room } from "../../chat/room.ts";
 import type { RoomQuery } from "../../chat/room-query.ts";
 import { principalUri } from "../../management/addresses.ts";
 import { type NamedRoom, roomName } from "../../management/administration.ts";
-import type { GlobalPolicy, KnownPrincipal, Listings, RoomAudit } from "../../management/ports.ts";
+import type { GlobalPolicy, KnownPrincipal, Listed, Listings, RoomAudit } from "../../management/ports.ts";
 import { foundRoom } from "../../management/room-changes.ts";
 import { type Database, limit, type Queries } from "./database.ts";
-import { findRoom, readCategories, readList, readListings, readPrincipals } from "./management-rows.ts";
+import {
+  countList,
+  findRoom,
+  readCategories,
+  readList,
+  readListings,
+  readPrincipals,
+  WHOLE_LIST,
+  type WhichList,
+} from "./management-rows.ts";
 import { readAudit } from "./room-audit.ts";
 import { ROOM_COLUMNS, ROOM_TABLES, type RoomRow, roomOf } from "./room-rows.ts";
 import { roomConditions } from "./room-search.ts";
 import { CREATE_POLICY, GLOBAL_POLICY } from "./user-store.ts";
 
-/** Entries shown of one list. */
-const SHOWN = 20_000;
+/** Entries of each list that are shown with the others. */
+export const SHOWN_OF_A_LIST = 20_000;
 
 export interface PrincipalView {
   readonly id: number;
@@ -33,7 +42,10 @@ export interface RoomView {
   readonly category: string;
   readonly lastNumber: number;
   readonly audit: RoomAudit;
+  /** The first `SHOWN_OF_A_LIST` of each list. */
   readonly roles: readonly { readonly uri: string; readonly role: Role }[];
+  /** How many there are in each list. */
+  readonly counts: ReadonlyMap<Role, number>;
 }
 
 /** What an administrator filters rooms by; disabled ones are among them unless said otherwise. Category by name. */
@@ -50,7 +62,10 @@ export interface PrincipalDetails {
 
 export interface CategoryView {
   readonly category: Category;
+  /** The first `SHOWN_OF_A_LIST` of each list. */
   readonly scopes: readonly { readonly uri: string; readonly scope: ScopeWord }[];
+  /** How many there are in each list. */
+  readonly counts: ReadonlyMap<ScopeWord, number>;
 }
 
 /** What an administrator looks at. Lists go on after the last name or address of the page before. */
@@ -133,14 +148,21 @@ export function administrationView(database: Database) {
 
     listCategories: (): Promise<Category[]> => readCategories(database),
 
-    /** The room with at most 20,000 of its roles. @throws {ChatError} ROOM_NOT_FOUND */
+    /** A room's list, whole, by address. @throws {ChatError} ROOM_NOT_FOUND */
+    async listRole(name: NamedRoom, role: Role): Promise<{ room: Room; uris: string[] }> {
+      const room = foundRoom(await findRoom(database, roomName(name)), roomName(name));
+      const listed = await readList<Role>(database, { ...listOf(room), word: role }, WHOLE_LIST);
+      return { room, uris: listed.map(({ uri }) => uri) };
+    },
+
+    /** The room with the beginning of each of its lists. @throws {ChatError} ROOM_NOT_FOUND */
     async inspectRoom(name: NamedRoom): Promise<RoomView> {
       const room = foundRoom(await findRoom(database, roomName(name)), roomName(name));
       const [row] = await database.rows<{ last_number: number; name: string }>(
         "SELECT r.last_number, c.name FROM room r JOIN category c ON c.id = r.category_id WHERE r.id = ?",
         [room.id],
       );
-      const listed = await readList<Role>(database, { table: "room_role", id: room.id }, SHOWN);
+      const listed = await beginnings(database, listOf(room), ROLES);
       const roles = listed.map(({ uri, word }) => ({ uri, role: word }));
       return {
         room,
@@ -148,16 +170,33 @@ export function administrationView(database: Database) {
         lastNumber: row?.last_number ?? 0,
         audit: await readAudit(database, room.id),
         roles,
+        counts: await countList(database, listOf(room)),
       };
     },
 
     /** @throws {ChatError} CATEGORY_NOT_FOUND */
     async inspectCategory(name: string): Promise<CategoryView> {
       const category = await namedCategory(database, name);
-      const listed = await readList<ScopeWord>(database, { table: "category_scope", id: category.id }, SHOWN);
-      return { category, scopes: listed.map(({ uri, word }) => ({ uri, scope: word })) };
+      const list: WhichList = { table: "category_scope", id: category.id };
+      const listed = await beginnings(database, list, SCOPES);
+      const scopes = listed.map(({ uri, word }) => ({ uri, scope: word }));
+      return { category, scopes, counts: await countList(database, list) };
     },
   };
+}
+
+const listOf = ({ id }: Room): WhichList => ({ table: "room_role", id });
+
+/** The first of each word: a long list takes no other's place. */
+async function beginnings<Word extends string>(
+  queries: Queries,
+  list: WhichList,
+  words: readonly Word[],
+): Promise<Listed<Word>[]> {
+  const lists = await Promise.all(
+    words.map((word) => readList<Word>(queries, { ...list, word }, SHOWN_OF_A_LIST)),
+  );
+  return lists.flat();
 }
 
 async function isOn(queries: Queries, policy: GlobalPolicy): Promise<boolean> {
