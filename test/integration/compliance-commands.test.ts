@@ -247,9 +247,15 @@ describe("the archive at the command line", { timeout: 240_000 }, () => {
       `#!/bin/sh\nset -e\n[ ! -e "${folder}/token-is-away" ] || { echo "no token" >&2; exit 3; }\nt=$(mktemp)\ntrap 'rm -f "$t"' EXIT\ncat >"$t"\nopenssl pkeyutl -sign -rawin -inkey "${pem}" -in "$t" | base64 -w0\n`,
       { mode: 0o700 },
     );
+    const [carrier, carried] = [join(folder, "carry"), join(folder, "carried.txt")];
+    writeFileSync(carrier, '#!/bin/sh\ncat >> "$1"\n', { mode: 0o700 });
+    writeFileSync(carried, "");
     const oldKeyFile = join(stack.stateDir, "secret", "archive.key");
     change((compliance) => {
-      compliance.archive = { "checkpoint-interval": "1s", "sign-command": [script], "public-key": key };
+      compliance.archive = {
+        ...{ "checkpoint-interval": "1s", "sign-command": [script], "public-key": key },
+        "checkpoint-command": [carrier, carried],
+      };
     });
     assert.equal(await publicKey(), key);
     const rotated = await parlance(config, "compliance", "key", "rotate", "--from-key", oldKeyFile);
@@ -259,6 +265,11 @@ describe("the archive at the command line", { timeout: 240_000 }, () => {
     assert.equal((await json<{ verdict: string }>("compliance", "verify")).verdict, "ok");
     const proof = await json<Proof>("compliance", "prove", "390");
     assert.equal((await independent({ key, record: proof })).out, "accepted\n");
+    await until("the copy is where the command takes it", async () =>
+      readFileSync(carried, "utf8").includes(proof.checkpoint),
+    );
+    const withCopy = await json<{ verdict: string }>("compliance", "verify", "--checkpoint", carried);
+    assert.equal(withCopy.verdict, "ok");
     writeFileSync(join(folder, "token-is-away"), "");
     const size = await countRows(database, "archive_leaf");
     await insertOutbox(database, [make({ atMs: Date.now() - 20_000 })]);
