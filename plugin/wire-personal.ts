@@ -42,7 +42,16 @@ export function makePersonal(parts: PersonalParts) {
     describe: wireRoom,
   });
   const readMarks = new ReadMarks({ store: stores.readMarks, delivered });
-  const filters = new KeywordFilters({ publications, rooms, users, sessions, sender, envids, onError });
+  const filters = new KeywordFilters({
+    publications,
+    rooms,
+    users,
+    sessions,
+    sender,
+    envids,
+    clock,
+    onError,
+  });
   const maxBytes = mostDocumentBytes(config.chat["max-reply"]);
   const selfPresence = new SelfPresence({ users, publications, sender, bus, clock, me, maxBytes, onError });
   return {

@@ -1,3 +1,5 @@
+import { folded, holds } from "./whole-words.ts";
+
 /** Filters of one user, and words of one filter; more are left out. */
 export const MAX_FILTERS = 50;
 const MAX_KEYWORDS = 20;
@@ -10,7 +12,8 @@ export interface KeywordFilter {
   readonly name: string;
   /** URI of the only room it is for; undefined: every room the user follows. */
   readonly room: string | undefined;
-  readonly patterns: readonly RegExp[];
+  /** Folded, each once. */
+  readonly words: readonly string[];
 }
 
 /** @param keywords separated by blanks */
@@ -23,13 +26,7 @@ export function keywordFilter(
   const words = folded(keywords)
     .split(/\s+/)
     .filter((word) => word !== "" && word.length <= MAX_KEYWORD_LENGTH);
-  return { instance, name, room, patterns: words.slice(0, MAX_KEYWORDS).map(patternOf) };
-}
-
-/** Whether any word of the filter is in the text, as a whole word, without regard to case and form. */
-export function fits(filter: KeywordFilter, text: string): boolean {
-  const readable = folded(text);
-  return filter.patterns.some((pattern) => pattern.test(readable));
+  return { instance, name, room, words: [...new Set(words.slice(0, MAX_KEYWORDS))] };
 }
 
 /** Whether a text says all or any of these words, or the phrase they make; whole words, as for filters. */
@@ -40,27 +37,10 @@ export function textMatcher(
 ): (text: string) => boolean {
   const form = caseSensitive ? (text: string) => text.normalize("NFKC") : folded;
   const list = form(words).trim().split(/\s+/);
-  const patterns = match === "exact" ? [patternOf(list.join(" "))] : list.map(patternOf);
+  const wanted = match === "exact" ? [list.join(" ")] : list;
   return (text) => {
     const readable = form(text).replace(/\s+/g, " ");
-    return match === "any"
-      ? patterns.some((pattern) => pattern.test(readable))
-      : patterns.every((pattern) => pattern.test(readable));
+    const isSaid = (word: string) => holds(readable, word);
+    return match === "any" ? wanted.some(isSaid) : wanted.every(isSaid);
   };
-}
-
-function folded(text: string): string {
-  return text.normalize("NFKC").toLowerCase();
-}
-
-/** Scripts that write words without blanks between them have no whole words to look for. */
-const UNSPACED =
-  /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Thai}\p{Script=Lao}\p{Script=Khmer}]/u;
-
-function patternOf(word: string): RegExp {
-  const literal = word.replace(/[.*+?^${}()|[\]\\/-]/g, "\\$&");
-  if (UNSPACED.test(word)) return new RegExp(literal, "u");
-  const before = /^[\p{L}\p{M}\p{N}_]/u.test(word) ? "(?<![\\p{L}\\p{M}\\p{N}_])" : "";
-  const after = /[\p{L}\p{M}\p{N}_]$/u.test(word) ? "(?![\\p{L}\\p{M}\\p{N}_])" : "";
-  return new RegExp(before + literal + after, "u");
 }

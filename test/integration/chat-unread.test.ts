@@ -65,6 +65,29 @@ test("what was said is unread until history or a live copy has shown it, on ever
   assert.equal((await desk.join(room)).rooms[0]?.unread, 1);
 });
 
+test("a history search has read what it shows, in the room that has it and no further than that", async () => {
+  const [room, other] = [await newRoom("Searched"), await newRoom("Searched too")];
+  const say = await poster(room);
+  for (const text of ["one", "two needle", "three needle", "four"]) await say(text);
+  await (await poster(other))("five");
+  const [desk, laptop] = await Promise.all([lab.signedIn("alice"), lab.signedIn("alice")]);
+  assert.deepEqual(
+    (await desk.searchHistory({ text: "unheard-of" })).found.flatMap(({ messages }) => messages),
+    [],
+  );
+  assert.deepEqual([await unread(desk, room), await unread(desk, other)], [4, 1]);
+  const newest = await desk.searchHistory({ text: "needle", backwards: true, newestFirst: true });
+  assert.deepEqual(
+    newest.found.map(({ messages }) => messages.map(({ chatId }) => chatId)),
+    [[3, 2]],
+  );
+  assert.deepEqual([await unread(desk, room), await unread(desk, other)], [1, 1]);
+  await until("the other computer knows it too", async () => (await unread(laptop, room)) === 1);
+  await desk.searchHistory({ rooms: [room], text: "one" });
+  assert.equal(await unread(desk, room), 1, "what was read stays read");
+  await until("the mark is saved", async () => (await marked("alice", room)) === 3);
+});
+
 test("an author has read what he wrote, another member has not", async () => {
   const room = await newRoom("Authors");
   const alice = await lab.signedIn("alice");
