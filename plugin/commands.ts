@@ -5,6 +5,7 @@ import { addInCommands } from "./administration/add-ins.ts";
 import { alertCommands } from "./administration/alerts.ts";
 import { categoryCommands } from "./administration/categories.ts";
 import { complianceCommands } from "./administration/compliance.ts";
+import { domainCommands } from "./administration/domains.ts";
 import { groupCommands } from "./administration/groups.ts";
 import { mgcCommands } from "./administration/mgc.ts";
 import { moderationCommands } from "./administration/moderation.ts";
@@ -94,6 +95,7 @@ export const COMMANDS: Readonly<Record<string, CliCommand>> = {
   ...settingCommands,
   ...policyCommands,
   ...userCommands,
+  ...domainCommands,
   ...categoryCommands,
   ...roomCommands,
   ...reportCommands,

@@ -1,16 +1,20 @@
 import { userInfo } from "node:os";
 import { CHAT_ERRORS, ChatError } from "../src/chat/errors.ts";
+import type { Recorded } from "../src/store/mysql/management-records.ts";
 import { openStores, type Stores } from "../src/store/mysql/stores.ts";
+import { changeRows, isChange } from "./administration/changes.ts";
 import { EXIT, UsageError } from "./command-line.ts";
 import { type CliCommand, configOf, expectWords, type Values } from "./configured.ts";
 import { progressOn, type ShowProgress } from "./progress.ts";
-import { print, type Shown } from "./table.ts";
+import { print, type Row, type Shown } from "./table.ts";
 
 export type Work = (
   stores: Stores,
   words: readonly string[],
   values: Values,
   progress: ShowProgress,
+  /** What the changes made so far gave, took and changed, or would have. */
+  changes: () => Row[],
 ) => Promise<Shown | undefined>;
 
 export interface More {
@@ -24,10 +28,14 @@ export interface More {
   readonly rehearsed?: boolean;
 }
 
-/** A verb of the administrator: opens the stores with the configuration's secrets, which is the right it needs. */
+/**
+ * A verb of the administrator. What its work does not show itself is shown for it: what the change gave, took and changed. It opens the
+ * stores with the configuration's secrets, which is the right it needs.
+ * @param said its usage; --dry-run, where it is offered, and --json are added to it
+ */
 export function verb(
   summary: string,
-  usage: string,
+  said: string,
   names: readonly string[],
   options: readonly string[],
   work: Work,
@@ -36,6 +44,11 @@ export function verb(
   const { switches = [], details = [], aliases = [], rehearsed = false } = more;
   const flags = Object.fromEntries(options.map((option) => [option, { type: "string" as const }]));
   const dryRun = "dry-run";
+  const usage = [
+    said,
+    ...(rehearsed && !said.includes(`--${dryRun}`) ? [`[--${dryRun}]`] : []),
+    ...(said.includes("--json") ? [] : ["[--json]"]),
+  ].join(" ");
   const off = [...switches, "json", ...(rehearsed ? [dryRun] : [])];
   return {
     summary,
@@ -49,18 +62,23 @@ export function verb(
       const given = expectWords(words, names, usage);
       const config = configOf(values);
       const progress = progressOn(process.stderr);
+      const isRehearsal = rehearsed && values[dryRun] === true;
+      const recorded: Recorded[] = [];
       const stores = await openStores({
         url: config.mysqlUrl,
         domain: config.domain,
         compliance: config.compliance.enabled,
         connections: 2,
         administrator: userInfo().username,
-        rehearsal: rehearsed && values[dryRun] === true,
+        rehearsal: isRehearsal,
+        onRecorded: (facts) => void recorded.push(...facts.filter(({ fact }) => isChange(fact))),
+        onProgress: progress.show,
       });
       try {
-        const shown = await work(stores, given, values, progress.show);
+        const changes = () => changeRows(recorded, isRehearsal);
+        const shown = (await work(stores, given, values, progress.show, changes)) ?? changes();
         progress.clear();
-        if (shown) print(shown, values.json === true);
+        print(shown, values.json === true);
         return EXIT.ok;
       } catch (error) {
         progress.clear();

@@ -20,7 +20,8 @@ const OPTIONS = [
 const OPTIONS_USAGE =
   "[--deny ADDRESS,…] [--creators ADDRESS,…] [--description TEXT] [--invitations on|off] [--file-upload on|off] [--history on|off] [--reading strict|buffered]";
 const DETAILS = [
-  "--allow     whose users can find and enter its rooms at all: users, groups, domains; the list is given as a whole",
+  "--allow     whose users can find and enter its rooms at all: users, groups, served domains (parlance domain list); the list",
+  "            is given as a whole",
   "--deny      taken out of those allowed; --creators: those allowed who may create rooms here",
   "--history   off: posts are delivered and recorded for the archive, and not kept for users; turned on later it shows none of them",
   "--reading   strict: a reading is on record in the database before it is shown; buffered: on the disk of the node, and in the",

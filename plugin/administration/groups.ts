@@ -61,41 +61,55 @@ export const groupCommands: Readonly<Record<string, CliCommand>> = {
   ),
   "group add": verb(
     "add a group, empty; it can be named wherever a user can",
-    "parlance group add NAME [--address ma-grp:…] [--json]",
+    "parlance group add NAME [--address ma-grp:…] [--dry-run] [--json]",
     ["NAME"],
     ["address"],
     async ({ administration }, [name = ""], values) => {
       const address = text(values.address) ?? `ma-grp:${randomUUID()}`;
       await administration.addGroup(address, name);
-      return [{ group: name, address }];
+      return values["dry-run"] === true ? undefined : [{ group: name, address }];
     },
-    { details: ["e.g. parlance group add Operators --address ma-grp:operators"] },
+    { rehearsed: true, details: ["e.g. parlance group add Operators --address ma-grp:operators"] },
   ),
   "group remove": verb(
     "remove a group: it is out of every list, and who had a right only by it has it no longer",
-    "parlance group remove GROUP",
+    "parlance group remove GROUP [--dry-run] [--json]",
     ["GROUP"],
     [],
-    async ({ administration }, [name = ""]) => {
-      await administration.removeGroup(name);
-      return undefined;
+    async ({ administration }, [name = ""], values) => {
+      const { group } = await administration.inspectGroup(name);
+      const { listings } = await administration.removeGroup(group.uri);
+      const done = values["dry-run"] === true ? "would be taken away" : "taken away";
+      const about = { group: group.displayName, address: group.uri };
+      return [
+        { ...about, list: "itself", as: `group of ${group.users} users`, done },
+        ...listings.rooms.map(({ name: list, word }) => ({ ...about, list, as: word, done })),
+        ...listings.categories.map((one) => ({ ...about, list: `category ${one.name}`, as: one.word, done })),
+      ];
     },
-    { details: ["e.g. parlance group remove Operators"] },
+    {
+      aliases: ["group delete"],
+      rehearsed: true,
+      details: [
+        "e.g. parlance group remove Operators --dry-run",
+        "It cannot be undone: a group that is added again is in no list, and nobody is in it.",
+      ],
+    },
   ),
   "group member add": verb(
     "put a user, or another group with all who are in it, into a group",
-    "parlance group member add GROUP ADDRESS",
+    "parlance group member add GROUP ADDRESS [--dry-run] [--json]",
     ["GROUP", "ADDRESS"],
     [],
     async ({ administration }, [group = "", member = ""]) => {
       await administration.addToGroup(group, [member]);
       return undefined;
     },
-    { details: ["e.g. parlance group member add Operators sip:alice@example.com"] },
+    { rehearsed: true, details: ["e.g. parlance group member add Operators sip:alice@example.com"] },
   ),
   "group member remove": verb(
     "take a user or a group out of a group; who loses the right to a room he is in is out of it",
-    "parlance group member remove GROUP ADDRESS",
+    "parlance group member remove GROUP ADDRESS [--dry-run] [--json]",
     ["GROUP", "ADDRESS"],
     [],
     async ({ administration }, [group = "", member = ""]) => {
@@ -103,6 +117,7 @@ export const groupCommands: Readonly<Record<string, CliCommand>> = {
       return undefined;
     },
     {
+      rehearsed: true,
       details: [
         "Who is in it by the directory has to be taken out there.",
         "e.g. parlance group member remove Operators sip:alice@example.com",

@@ -22,17 +22,33 @@ export const policyCommands: Readonly<Record<string, CliCommand>> = {
             global: (await administration.globalPolicy("create-rooms")) ? "on" : "off",
           },
         ];
-      const { principal, inEffect } = await administration.inspectPrincipal(uri);
+      const { principal, inEffect, groups } = await administration.inspectPrincipal(uri);
       const effect = (on: boolean) => (on ? "on" : "off");
       const { enabled, mayCreateRooms, administrator } = principal;
+      const source = (own: boolean | null) => (own === null ? "global policy" : "own policy");
+      const ways = [
+        ...(administrator ? ["own policy"] : []),
+        ...groups.flatMap(({ name, administers }) => (administers ? [`group ${name}`] : [])),
+      ];
       return [
-        { policy: "chat", own: ownWord(enabled), "in effect": effect(inEffect.enabled) },
+        {
+          policy: "chat",
+          own: ownWord(enabled),
+          "in effect": effect(inEffect.enabled),
+          by: source(enabled),
+        },
         {
           policy: "create-rooms",
           own: ownWord(mayCreateRooms),
           "in effect": effect(inEffect.mayCreateRooms),
+          by: source(mayCreateRooms),
         },
-        { policy: "administrator", own: effect(administrator), "in effect": effect(administrator) },
+        {
+          policy: "administrator",
+          own: effect(administrator),
+          "in effect": effect(inEffect.administrator),
+          by: ways.join(", "),
+        },
       ];
     },
     { aliases: ["policy get"], details: ["e.g. parlance policy show sip:alice@example.com"] },

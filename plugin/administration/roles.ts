@@ -28,7 +28,8 @@ function roleCommands(role: Role): Record<string, CliCommand> {
         rehearsed: true,
         details: [
           `e.g. parlance ${role} add ${example}`,
-          "ADDRESS is sip:alice@example.com, a group's ma-grp:…, or a domain such as example.com for all its users.",
+          "ADDRESS is sip:alice@example.com, a group's ma-grp:…, or a domain such as example.com for all its users",
+          "(parlance domain list has those served, parlance domain add adds one).",
         ],
       },
     ),

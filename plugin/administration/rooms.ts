@@ -39,6 +39,7 @@ export const roomCommands: Readonly<Record<string, CliCommand>> = {
         throw new UsageError("--category is missing: every room hangs under one; see parlance category list");
       const disabled = values.disabled === true ? { disabled: true } : {};
       const room = await administration.addRoom({ ...wishes, ...disabled, name, category });
+      if (values["dry-run"] === true) return undefined; // its address would be another one
       return [{ room: room.name, uri: room.uri }];
     },
     {
@@ -67,8 +68,8 @@ export const roomCommands: Readonly<Record<string, CliCommand>> = {
       };
       if (Object.keys(change).length === 0)
         throw new UsageError('nothing to change is given; "parlance room change --help" says what can be');
-      const changed = await administration.changeRoom(room, change);
-      return [{ room: changed.name, uri: changed.uri }];
+      await administration.changeRoom(room, change);
+      return undefined;
     },
     {
       aliases: ["room set"],
@@ -78,6 +79,7 @@ export const roomCommands: Readonly<Record<string, CliCommand>> = {
         'e.g. parlance room change "Night Shift" --name "Late Shift" --add-in none',
         'e.g. parlance room change "Night Shift" --members sip:alice@example.com,example.org',
         "--members, --managers, --presenters give a list as a whole; parlance member add, remove and their kin change one entry.",
+        "A domain in a list stands for all its users; it must be served: parlance domain add.",
         "ROOM is a room's name, or its ma-chan:// address where several domains have the name.",
       ],
     },

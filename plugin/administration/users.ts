@@ -81,11 +81,14 @@ export const userCommands: Readonly<Record<string, CliCommand>> = {
         email: principal.email ?? "",
         chat: effect(inEffect.enabled),
         "create rooms": effect(inEffect.mayCreateRooms),
-        administrator: effect(principal.administrator),
+        administrator: effect(inEffect.administrator),
       };
       return {
         user: [principal.kind === "user" ? { ...about, ...policies } : about],
-        groups: groups.map((group) => ({ group })),
+        groups: groups.map(({ name, administers }) => ({
+          group: name,
+          gives: administers ? "administrator" : "",
+        })),
         rooms: listings.rooms.map(({ name, word }) => ({ room: name, role: word })),
         categories: listings.categories.map(({ name, word }) => ({ category: name, scope: word })),
       };
@@ -99,17 +102,24 @@ export const userCommands: Readonly<Record<string, CliCommand>> = {
     },
   ),
   "user remove": verb(
-    "take a user out of all rooms and categories, and forbid everything; messages keep the address",
+    "take a user out of all rooms, categories and groups, and forbid everything; messages keep the address",
     "parlance user remove SIP-ADDRESS [--dry-run] [--json]",
     ["SIP-ADDRESS"],
     [],
     async ({ administration }, [uri = ""], values) => {
-      const { rooms, categories } = await administration.removeUser(uri);
+      const { rooms, categories, groups } = await administration.removeUser(uri);
       const done = values["dry-run"] === true ? "would be taken away" : "taken away";
+      const byDirectory = "stays: he is in it by the directory, take him out there";
       return [
         { user: uri, list: "chat policy", as: "off", done },
         ...rooms.map(({ name, word }) => ({ user: uri, list: name, as: word, done })),
         ...categories.map(({ name, word }) => ({ user: uri, list: `category ${name}`, as: word, done })),
+        ...groups.map(({ name, source }) => ({
+          user: uri,
+          list: `group ${name}`,
+          as: "member",
+          done: source === "manual" ? done : byDirectory,
+        })),
       ];
     },
     {
@@ -117,8 +127,8 @@ export const userCommands: Readonly<Record<string, CliCommand>> = {
       rehearsed: true,
       details: [
         "e.g. parlance user remove sip:alice@example.com --dry-run",
-        "Stays: his groups, which give nothing to who may not chat, and the SIP account, which is the proxy's.",
-        "To let him in again: parlance policy grant SIP-ADDRESS chat on",
+        "Stays: the SIP account, which is the proxy's, and groups that the directory says he is in. They give nothing to who may not",
+        "chat, and everything again, administrator included, to who is let in: parlance policy grant SIP-ADDRESS chat on",
       ],
     },
   ),

@@ -24,6 +24,8 @@ export type AdministrativeKind =
   /** What a user is called and his mail address; null before: he was added. */
   | "USER_CHANGED"
   | "GROUP_CHANGED"
+  /** Whether a domain is served; null before: it is from now on, null after: no longer. */
+  | "DOMAIN_CHANGED"
   | "SETTING_CHANGED"
   /** Old messages came into a room, all of them in one event: how many, which numbers, and a hash of them. */
   | "ROOM_IMPORTED"
@@ -221,6 +223,7 @@ function detailOf(fact: ComplianceFact): Record<string, unknown> {
     case "POLICY_CHANGED":
     case "USER_CHANGED":
     case "GROUP_CHANGED":
+    case "DOMAIN_CHANGED":
     case "SETTING_CHANGED":
     case "ROOM_IMPORTED":
     case "DOMAIN_IMPORTED":

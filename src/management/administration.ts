@@ -7,7 +7,7 @@ import type { CategoryChange, NewCategory } from "./categories.ts";
 import type { Management } from "./management.ts";
 import type { MessageModeration, Moderated, RoomClearing } from "./moderation.ts";
 import type { NewUser } from "./people.ts";
-import type { Listings, RoomName } from "./ports.ts";
+import type { RoomName } from "./ports.ts";
 import { foundRoom, type NewRoom, type RoomChange } from "./room-changes.ts";
 import type { SettingChange } from "./settings.ts";
 
@@ -76,7 +76,6 @@ export function administrationBy(
 
     addUser: (user: NewUser): Promise<number> => management.saveUser(me, user),
     changeUser: (user: NewUser): Promise<number> => management.saveUser(me, user, "exist"),
-    removeUser: (uri: string): Promise<Listings> => management.removeUser(me, uri),
     setUserPolicy: (uri: string, enabled: boolean | null): Promise<void> =>
       management.setUserPolicy(me, uri, { enabled }),
     setCreatePolicy: (uri: string, mayCreateRooms: boolean | null): Promise<void> =>
@@ -92,6 +91,8 @@ export function administrationBy(
       management.setSetting(me, name, given),
     unsetSetting: (name: string): Promise<SettingChange> => management.unsetSetting(me, name),
     addDomainPrincipal: (domain: string): Promise<number> => management.saveDomain(me, domain),
+    removeDomain: (domain: string, how: { readonly fromLists?: boolean } = {}): Promise<void> =>
+      management.removeDomain(me, domain, how.fromLists === true),
     addGroup: (uri: string, displayName: string): Promise<number> =>
       management.saveGroup(me, uri, displayName),
   };

@@ -42,7 +42,7 @@ export function openManagement({ store, rooms, servedDomain }: ManagementPorts) 
     ...roomManagement(rights, servedDomain),
     ...categoryManagement(rights),
     ...addInManagement(rights),
-    ...peopleManagement(rights),
+    ...peopleManagement(rights, servedDomain),
     ...moderation(rights),
     ...settingManagement(rights),
 

@@ -19,7 +19,7 @@ export interface NewUser {
 }
 
 /** Users, groups, domains, and who may take part at all. Repeating a call changes nothing. */
-export function peopleManagement(rights: Rights) {
+export function peopleManagement(rights: Rights, servedDomain: string) {
   const { store } = rights;
   return {
     /**
@@ -49,42 +49,6 @@ export function peopleManagement(rights: Rights) {
         recordPolicies(unit, uri, known, fields);
         unit.changed({ kind: "user", id });
         return id;
-      });
-    },
-
-    /**
-     * Takes a user out of every room's and category's lists and off the pool: nothing is left that he may do. The address stays,
-     * because messages bear it; so do his groups, which are another matter. @throws {ChatError} PRINCIPAL_NOT_FOUND
-     */
-    async removeUser(actor: Actor, uri: string): Promise<Listings> {
-      rights.administrator(actor);
-      return store.change(actor, async (unit) => {
-        const known = await oneOfKind(unit, uri, "user");
-        const listings = await unit.listingsOf(known.id);
-        for (const [id, roles] of wordsById(listings.rooms)) {
-          const room = await lockedRoom(unit, { id });
-          await unit.removeRoles(
-            id,
-            roles.map((role) => ({ principalId: known.id, role })),
-          );
-          await unit.updateRoom(id, {});
-          const before = Object.fromEntries(roles.map((role) => [role, [known.uri]]));
-          unit.record({ kind: "ROLE_CHANGED", subject: "", before, after: {} }, room);
-          unit.changed({ kind: "room", id });
-        }
-        for (const [id, words] of wordsById(listings.categories)) {
-          const { name } = await rights.sameCategory(unit, { id }, undefined);
-          for (const word of words) await unit.dropScope(id, word, known.id);
-          await unit.updateCategory(id, {});
-          const before = Object.fromEntries(words.map((word) => [word, [known.uri]]));
-          unit.record({ kind: "CATEGORY_CHANGED", subject: name, before, after: {} });
-          unit.changed({ kind: "category", id });
-        }
-        const off = { enabled: false, mayCreateRooms: false, administrator: false };
-        await unit.updatePrincipal(known.id, off);
-        recordPolicies(unit, known.uri, known, { ...known, ...off });
-        unit.changed({ kind: "user", id: known.id });
-        return listings;
       });
     },
 
@@ -130,7 +94,40 @@ export function peopleManagement(rights: Rights) {
     async saveDomain(actor: Actor, domain: string): Promise<number> {
       rights.administrator(actor);
       const uri = domainName(domain);
-      return store.change(actor, (unit) => insertOnce(unit, uri, "domain", uri));
+      return store.change(actor, async (unit) => {
+        const { id, isNew } = await insertOnce(unit, uri, "domain", uri);
+        if (isNew)
+          unit.record({ kind: "DOMAIN_CHANGED", subject: uri, before: null, after: { served: true } });
+        return id;
+      });
+    },
+
+    /**
+     * A domain is served no longer: none of its users comes into being by signing in, and lists cannot name it. Those who are known
+     * already stay, with what they were given themselves.
+     * @param fromLists takes it out of every list that names it, and with it whoever had a right by it alone
+     * @throws {ChatError} PRINCIPAL_NOT_FOUND, NOT_EMPTY when lists name it, BAD_REQUEST for the domain of the configuration
+     */
+    async removeDomain(actor: Actor, domain: string, fromLists: boolean): Promise<void> {
+      rights.administrator(actor);
+      await store.change(actor, async (unit) => {
+        const known = await oneOfKind(unit, domainName(domain), "domain");
+        if (known.uri === servedDomain.toLowerCase())
+          throw new ChatError("BAD_REQUEST", {
+            detail: `${known.uri} is the domain of the configuration: it is served while it stands there.`,
+          });
+        const { rooms, categories } = await unit.listingsOf(known.id);
+        const named = [
+          ...categories.map(({ name, word }) => `${word} of the category "${name}"`),
+          ...rooms.map(({ name, word }) => `${word} of the room "${name}"`),
+        ];
+        if (named.length > 0 && !fromLists)
+          throw new ChatError("NOT_EMPTY", { detail: `${known.uri} is ${someOf(named)}.` });
+        await leaveLists(unit, known);
+        await unit.deleteDomain(known.id);
+        unit.record({ kind: "DOMAIN_CHANGED", subject: known.uri, before: { served: true }, after: null });
+        unit.changed({ kind: "everybody" });
+      });
     },
 
     /** A group; who is in it is said elsewhere. @param uri such as `ma-grp:4711` @returns the principal's id */
@@ -138,18 +135,68 @@ export function peopleManagement(rights: Rights) {
       rights.administrator(actor);
       if (displayName.trim() === "" || [...displayName].length > 255)
         throw new ChatError("BAD_REQUEST", { detail: "A group's name has 1 to 255 characters." });
-      return store.change(actor, (unit) => insertOnce(unit, groupUri(uri), "group", displayName));
+      return store.change(actor, async (unit) => {
+        const { id, isNew } = await insertOnce(unit, groupUri(uri), "group", displayName);
+        if (isNew)
+          unit.record({ kind: "GROUP_CHANGED", subject: uri, before: null, after: { name: displayName } });
+        return id;
+      });
     },
   };
 }
 
+/**
+ * Takes a user out of every room's and category's lists and off the pool: nothing is left that he may do. The address stays,
+ * because messages bear it. Whoever calls it takes him out of his groups.
+ */
+export async function dismissUser(unit: ManagementUnit, known: KnownPrincipal): Promise<Listings> {
+  const listings = await leaveLists(unit, known);
+  const off = { enabled: false, mayCreateRooms: false, administrator: false };
+  await unit.updatePrincipal(known.id, off);
+  recordPolicies(unit, known.uri, known, { ...known, ...off });
+  unit.changed({ kind: "user", id: known.id });
+  return listings;
+}
+
+/** Out of every list that names it, on the record. @returns the lists */
+async function leaveLists(unit: ManagementUnit, known: KnownPrincipal): Promise<Listings> {
+  const listings = await unit.listingsOf(known.id);
+  for (const { id, words: roles } of wordsById(listings.rooms)) {
+    const room = await lockedRoom(unit, { id });
+    const entries = roles.map((role) => ({ principalId: known.id, role }));
+    await unit.removeRoles(id, entries);
+    await unit.updateRoom(id, {});
+    const before = Object.fromEntries(roles.map((role) => [role, [known.uri]]));
+    unit.record({ kind: "ROLE_CHANGED", subject: "", before, after: {} }, room);
+    unit.changed({ kind: "room", id });
+  }
+  for (const { id, name, words } of wordsById(listings.categories)) {
+    for (const word of words) await unit.dropScope(id, word, known.id);
+    await unit.updateCategory(id, {});
+    const before = Object.fromEntries(words.map((word) => [word, [known.uri]]));
+    unit.record({ kind: "CATEGORY_CHANGED", subject: name, before, after: {} });
+    unit.changed({ kind: "category", id });
+  }
+  return listings;
+}
+
+/** What a sentence has room for. */
+function someOf(names: readonly string[], most = 5): string {
+  const more = names.length - most;
+  return `${names.slice(0, most).join(", ")}${more > 0 ? ` and ${more} more` : ""}`;
+}
+
 /** In the order of ids, in which rooms are locked. */
 function wordsById<Word>(
-  entries: readonly { readonly id: number; readonly word: Word }[],
-): [id: number, words: Word[]][] {
-  const byId = new Map<number, Word[]>();
-  for (const { id, word } of entries) byId.set(id, [...(byId.get(id) ?? []), word]);
-  return [...byId].sort(([a], [b]) => a - b);
+  entries: readonly { readonly id: number; readonly name: string; readonly word: Word }[],
+): { readonly id: number; readonly name: string; readonly words: Word[] }[] {
+  const byId = new Map<number, { id: number; name: string; words: Word[] }>();
+  for (const { id, name, word } of entries) {
+    const known = byId.get(id);
+    if (known) known.words.push(word);
+    else byId.set(id, { id, name, words: [word] });
+  }
+  return [...byId.values()].sort((a, b) => a.id - b.id);
 }
 
 /** The user part stands for a name that nobody gave. */
@@ -187,7 +234,8 @@ export function recordPolicies(
     unit.record({ kind: "POLICY_CHANGED", subject, before: was, after: is });
 }
 
-async function oneOfKind(
+/** @throws {ChatError} PRINCIPAL_NOT_FOUND */
+export async function oneOfKind(
   unit: ManagementUnit,
   uri: string,
   kind: PrincipalFields["kind"],
@@ -204,9 +252,9 @@ async function insertOnce(
   uri: string,
   kind: "group" | "domain",
   displayName: string,
-): Promise<number> {
+): Promise<{ readonly id: number; readonly isNew: boolean }> {
   const known = (await unit.principals([uri])).get(uri);
-  if (known) return known.id;
+  if (known) return { id: known.id, isNew: false };
   const policies = { email: null, enabled: null, mayCreateRooms: null, administrator: false };
-  return unit.insertPrincipal({ uri, kind, displayName, ...policies });
+  return { id: await unit.insertPrincipal({ uri, kind, displayName, ...policies }), isNew: true };
 }

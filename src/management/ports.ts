@@ -151,6 +151,8 @@ export interface ManagementUnit {
   deleteAddIn(id: number): Promise<void>;
   insertPrincipal(fields: PrincipalFields): Promise<number>;
   updatePrincipal(id: number, fields: Partial<PrincipalFields>): Promise<void>;
+  /** No list may name it any more. */
+  deleteDomain(id: number): Promise<void>;
   setGlobalPolicy(policy: GlobalPolicy, value: boolean): Promise<void>;
   /** Null takes it back. */
   saveSetting(name: SettingName, value: string | null): Promise<void>;

@@ -238,9 +238,47 @@ test("who came into a group and who went is on the record, once", async () => {
     .map(({ body }) => JSON.parse(body.toString("utf8")).detail)
     .filter(({ subject }) => subject === group);
   assert.deepEqual(events, [
+    { after: { name: `Group ${group}` }, before: null, subject: group },
     { after: { added: [inner, user.uri].sort() }, before: { removed: [] }, subject: group },
     { after: { added: [] }, before: { removed: [user.uri] }, subject: group },
   ]);
+});
+
+test("who is removed is out of the groups he is in by hand and loses what they gave; the directory's stay and are named", async () => {
+  const [outer = "", inner = "", directory = ""] = await newGroups(3);
+  const user = await newUser(stores, "dismissed");
+  await admin.addToGroup(outer, [inner]);
+  for (const group of [inner, directory]) await admin.addToGroup(group, [user.uri]);
+  await stores.database.change(
+    "UPDATE membership SET source = 'directory' WHERE group_id = (SELECT id FROM principal WHERE uri = ?)",
+    [directory],
+  );
+  await admin.setGroupAdministers(outer, true);
+  const room = await newRoom({ group: outer });
+  assert.equal((await stores.users.find(user.uri))?.administrator, true);
+  const [version = 0] = await versions(room);
+  const rehearsing = await lab.open({ rehearsal: true });
+  const { groups } = await rehearsing.administration.removeUser(user.uri);
+  const both = [
+    { name: `Group ${inner}`, source: "manual" },
+    { name: `Group ${directory}`, source: "directory" },
+  ];
+  assert.deepEqual(
+    groups.map(({ name, source }) => ({ name, source })),
+    both,
+  );
+  await rehearsing.administration.removeGroup(inner);
+  await rehearsing.administration.removeFromGroup(outer, inner);
+  assert.deepEqual(await groupsOf(user), [outer, inner, directory].sort(), "a rehearsal changes nothing");
+  assert.deepEqual(await versions(room), [version]);
+
+  await admin.removeUser(user.uri);
+  assert.deepEqual(await groupsOf(user), [directory]);
+  assert.ok((await versions(room))[0] !== version, "what was decided there is decided again");
+  await admin.setUserPolicy(user.uri, true);
+  const again = await stores.users.find(user.uri);
+  assert.deepEqual([again?.enabled, again?.administrator], [true, false]);
+  await assert.rejects(admin.removeUser("sip:nobody@example.com"), refused("PRINCIPAL_NOT_FOUND", /no user/));
 });
 
 test("what does not fit is refused in words: strangers, domains, names that several groups have, members who are none", async () => {

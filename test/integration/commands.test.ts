@@ -5,6 +5,7 @@ import { userInfo } from "node:os";
 import { join } from "node:path";
 import { after, afterEach, before, describe, test } from "node:test";
 import { COMMANDS } from "../../plugin/commands.ts";
+import { captured } from "../support/captured.ts";
 import { type CliAnswer, parlance } from "../support/cli.ts";
 import { LAB_TIMEOUT_MS, type Lab, openLab } from "../support/lab.ts";
 
@@ -45,13 +46,36 @@ async function refused(sentence: RegExp, ...words: string[]): Promise<void> {
 
 type Row = Record<string, string | number>;
 
+/** What a command says that it gave, took and changed, a line for each. */
+function changed(rows: readonly Row[]): string[] {
+  return rows.map(({ of, name, what, before: was, after: is, done: how }) =>
+    `${of} ${name} ${what}: ${was} > ${is}, ${how}`.replace(/ +/g, " "),
+  );
+}
+
+/** What the command would do; it does nothing. */
+async function planned(...words: string[]): Promise<string[]> {
+  const rows = changed(await json<Row[]>(...words, "--dry-run"));
+  assert.ok(
+    rows.every((row) => row.includes(", would be ")),
+    rows.join("\n"),
+  );
+  return rows.map((row) => row.replace(", would be ", ", "));
+}
+
 // Most of what a command takes is its process's start: two processors start two at once.
 describe("the command", { concurrency: 3 }, () => {
   test("an administrator makes categories, rooms and add-ins, changes them, looks at them and deletes them", async () => {
-    assert.equal(await done("category", "create", "Operations", "--allow", "example.com"), "");
-    assert.equal(
-      await done("category", "change", "Operations", "--creators", ALICE, "--invitations", "on"),
-      "",
+    assert.match(
+      await done("category", "create", "Operations", "--allow", "example.com"),
+      /^OF +NAME +WHAT +BEFORE +AFTER +DONE\n(category +Operations .*\n)+$/,
+    );
+    assert.deepEqual(
+      changed(await json("category", "change", "Operations", "--creators", ALICE, "--invitations", "on")),
+      [
+        "category Operations invitations: off > on, changed",
+        `category Operations creator: > ${ALICE}, given`,
+      ],
     );
     const { category, scope } = await json<Record<string, Row[]>>("category", "show", "Operations");
     assert.equal(category?.[0]?.invitations, "on");
@@ -218,9 +242,9 @@ describe("the command", { concurrency: 3 }, () => {
       categories: [],
     });
     const before = (await lab.administered("Dave's")).length;
-    const planned = await json<Row[]>("user", "remove", "sip:dave@example.com", "--dry-run");
+    const asked = await json<Row[]>("user", "remove", "sip:dave@example.com", "--dry-run");
     assert.deepEqual(
-      planned.map(({ list, as, done: what }) => [list, as, what]),
+      asked.map(({ list, as, done: what }) => [list, as, what]),
       [
         ["chat policy", "off", "would be taken away"],
         ["Dave's", "member", "would be taken away"],
@@ -246,11 +270,17 @@ describe("the command", { concurrency: 3 }, () => {
       { policy: "create-rooms", global: "off" },
     ]);
     assert.deepEqual(await json("policy", "show", BOB), [
-      { policy: "chat", own: "as global", "in effect": "off" },
-      { policy: "create-rooms", own: "as global", "in effect": "off" },
-      { policy: "administrator", own: "on", "in effect": "on" },
+      { policy: "chat", own: "as global", "in effect": "off", by: "global policy" },
+      { policy: "create-rooms", own: "as global", "in effect": "off", by: "global policy" },
+      { policy: "administrator", own: "on", "in effect": "on", by: "own policy" },
     ]);
+    assert.deepEqual(await planned("policy", "grant", BOB, "administrator", "off"), [
+      `user ${BOB} administrator: on > off, changed`,
+    ]);
+    assert.deepEqual(await planned("policy", "set", "chat", "on"), ["everybody chat: off > on, changed"]);
+    assert.equal((await json<Row[]>("policy", "show"))[0]?.global, "off");
     await done("policy", "set", "on");
+    assert.match(await done("policy", "set", "on"), /nothing: it was so already\n$/);
     await done("policy", "set", "create-rooms", "on");
     assert.deepEqual((await json<Row[]>("policy", "show", BOB))[0]?.["in effect"], "on");
     const users = await json<Row[]>("user", "list", "--kind", "user");
@@ -293,6 +323,125 @@ describe("the command", { concurrency: 3 }, () => {
       [eligible.code, JSON.parse(eligible.out).length, eligible.err],
       [0, 1, "parlance: only the first 1 are shown: see --limit and --text\n"],
     );
+  });
+
+  test("what a change would give, take and change is said by --dry-run, and then done", async () => {
+    const uri = "sip:erin@example.com";
+    await lab.administration.addUser({ uri, enabled: true });
+    await lab.addRoom({ name: "Desk", members: ["alice", "bob"] });
+    await lab.administration.addCategory({ name: "Scope", allowed: ["example.com", uri] });
+    await lab.administration.addGroup("ma-grp:duty", "Duty");
+    await lab.administration.addToGroup("ma-grp:duty", [uri]);
+    await lab.administration.addRole("Desk", "ma-grp:duty", "member");
+    const removals: [words: string[], rows: string[]][] = [
+      [["room", "disable", "Desk"], ["room Desk disabled: off > on, changed"]],
+      [["member", "remove", "Desk", BOB], [`room Desk member: ${BOB} > , taken away`]],
+      [
+        ["category", "change", "Scope", "--allow", uri],
+        ["category Scope allowed: example.com > , taken away"],
+      ],
+      [["group", "member", "remove", "Duty", uri], [`group ma-grp:duty member: ${uri} > , taken away`]],
+    ];
+    for (const [words, rows] of removals) assert.deepEqual(await planned(...words), rows, words.join(" "));
+    assert.ok(
+      (await planned("room", "create", "New", "--category", "Scope")).includes(
+        "room New privacy: > closed, given",
+      ),
+    );
+    const group = { group: "Duty", address: "ma-grp:duty" };
+    const done = "would be taken away";
+    assert.deepEqual(await json("group", "remove", "Duty", "--dry-run"), [
+      { ...group, list: "itself", as: "group of 1 users", done },
+      { ...group, list: "Desk", as: "member", done },
+    ]);
+    const { room, roles } = await lab.administration.inspectRoom("Desk");
+    assert.deepEqual([room.disabled, roles.map((role) => role.uri)], [false, ["ma-grp:duty", ALICE, BOB]]);
+    assert.equal((await lab.administration.inspectGroup("Duty")).members.length, 1);
+    assert.equal((await lab.administration.inspectCategory("Scope")).scopes.length, 2);
+
+    for (const [words, rows] of removals.slice(3)) assert.deepEqual(changed(await json(...words)), rows);
+    assert.deepEqual(
+      (await json<Row[]>("group", "remove", "Duty")).map((row) => row.done),
+      ["taken away", "taken away"],
+    );
+    assert.equal((await lab.administration.inspectRoom("Desk")).roles.length, 2);
+  });
+
+  test("one more domain is served once it is added, named in lists, and removed only with its lists", async () => {
+    const there = "sip:far@example.org";
+    await refused(
+      /no user, group or domain example\.org/,
+      "category",
+      "create",
+      "Both",
+      "--allow",
+      "example.org",
+    );
+    assert.deepEqual(await planned("domain", "add", "Example.org"), [
+      "domain example.org served: > on, given",
+    ]);
+    await done("domain", "add", "Example.org");
+    await done("category", "create", "Both", "--allow", "example.com,example.org");
+    await done("room", "create", "Exchange", "--category", "Both", "--members", `${ALICE},example.org`);
+    await lab.administration.addUser({ uri: there, enabled: true });
+    assert.equal((await json<Row[]>("room", "list", "--member", there))[0]?.room, "Exchange");
+    const [own, other] = await json<Row[]>("domain", "list");
+    assert.deepEqual([own?.domain, own?.from], ["example.com", "configuration"]);
+    assert.deepEqual(other, { domain: "example.org", from: "here", users: 1, lists: 2 });
+
+    await refused(/domain of the configuration/, "domain", "remove", "example.com", "--from-lists");
+    await refused(
+      /allowed of the category "Both", member of the room "Exchange".*--from-lists/,
+      "domain",
+      "remove",
+      "example.org",
+    );
+    const gone = [
+      "room Exchange member: example.org > , taken away",
+      "category Both allowed: example.org > , taken away",
+      "domain example.org served: on > , taken away",
+    ];
+    assert.deepEqual(await planned("domain", "remove", "example.org", "--from-lists"), gone);
+    assert.deepEqual(changed(await json("domain", "remove", "example.org", "--from-lists")), gone);
+    assert.deepEqual(await json("room", "list", "--member", there), []);
+    await refused(/no domain example\.org/, "domain", "remove", "example.org");
+    const kept = await captured(lab);
+    assert.equal(kept.filter(({ kind }) => kind === "DOMAIN_CHANGED").length, 2);
+  });
+
+  test("who administers by a group is shown so, and no longer once he is removed, even when he may chat again", async () => {
+    const uri = "sip:frank@example.com";
+    await lab.administration.addUser({ uri, enabled: true });
+    await lab.administration.addGroup("ma-grp:chiefs", "Chiefs");
+    await lab.administration.addGroup("ma-grp:inner", "Inner");
+    await lab.administration.addToGroup("ma-grp:chiefs", ["ma-grp:inner"]);
+    await lab.administration.addToGroup("ma-grp:inner", [uri]);
+    await done("policy", "grant", "ma-grp:chiefs", "administrator", "on");
+    const administers = async () => {
+      const [, , policy] = await json<Row[]>("policy", "show", uri);
+      const { user, groups } = await json<Record<string, Row[]>>("user", "show", uri);
+      return [policy?.own, policy?.["in effect"], policy?.by, user?.[0]?.administrator, groups];
+    };
+    assert.deepEqual(await administers(), [
+      "off",
+      "on",
+      "group Chiefs",
+      "on",
+      [
+        { group: "Chiefs", gives: "administrator" },
+        { group: "Inner", gives: "" },
+      ],
+    ]);
+    const rows = await json<Row[]>("user", "remove", uri);
+    assert.deepEqual(
+      rows.map(({ list, as, done: how }) => [list, as, how]),
+      [
+        ["chat policy", "off", "taken away"],
+        ["group Inner", "member", "taken away"],
+      ],
+    );
+    await done("policy", "grant", uri, "chat", "on");
+    assert.deepEqual(await administers(), ["off", "off", "", "off", []]);
   });
 
   describe("beside clients", { concurrency: 1 }, () => {

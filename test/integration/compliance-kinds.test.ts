@@ -36,7 +36,7 @@ const KINDS: Readonly<Record<string, readonly string[] | { later: string } | { n
   USER_CHANGE: ["USER_CHANGED", "GROUP_CHANGED"],
   LOGIN: ["LOGIN"],
   LOGOUT: ["LOGOUT"],
-  POLICY_CHANGE: ["POLICY_CHANGED", "SETTING_CHANGED", "ADDIN_CHANGED"],
+  POLICY_CHANGE: ["POLICY_CHANGED", "SETTING_CHANGED", "ADDIN_CHANGED", "DOMAIN_CHANGED"],
   NODE_START: ["NODE_START"],
   NODE_HEARTBEAT: ["NODE_HEARTBEAT"],
   NODE_STOP: ["NODE_STOP"],
@@ -86,6 +86,7 @@ async function live(): Promise<void> {
   await cli("group", "add", "Traders", "--address", "ma-grp:traders");
   await cli("group", "member", "add", "Traders", BOB);
   await cli("user", "change", BOB, "--create-rooms", "on");
+  await cli("domain", "add", "example.org");
   await cli("config", "set", "DefaultChatHistory", "50");
 
   const fx = (await lab.administration.findRoom("FX")).uri;

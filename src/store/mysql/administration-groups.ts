@@ -1,11 +1,14 @@
 import { ChatError } from "../../chat/errors.ts";
 import type { Actor } from "../../management/actor.ts";
 import { principalUri } from "../../management/addresses.ts";
+import { dismissUser, oneOfKind } from "../../management/people.ts";
+import type { Listings } from "../../management/ports.ts";
 import { type Consequences, concludeMemberships, deriveAffiliations } from "./affiliations.ts";
 import { type Database, limit, type Queries } from "./database.ts";
 import { type ImportLine, type ImportResult, importMemberships } from "./group-import.ts";
 import { recordMemberships } from "./group-records.ts";
 import { findGroup, type GroupName, type KnownGroup } from "./group-rows.ts";
+import { readListings } from "./management-rows.ts";
 import type { MysqlManagementStore } from "./management-store.ts";
 import {
   deleteMemberships,
@@ -40,6 +43,16 @@ export interface MemberView {
   readonly sources: readonly MembershipSource[] | null;
 }
 
+/** The lists that named a user, and the groups he was in directly: those by the directory alone stay. */
+export interface RemovedUser extends Listings {
+  readonly groups: readonly { readonly name: string; readonly source: MembershipSource }[];
+}
+
+/** The lists that named the group. */
+export interface RemovedGroup extends Consequences {
+  readonly listings: Listings;
+}
+
 /** Rows shown of one group. */
 const MOST_SHOWN = 20_000;
 
@@ -51,10 +64,10 @@ export function groupAdministration(database: Database, store: MysqlManagementSt
   ): Promise<Consequences> =>
     store.changeMemberships(
       me,
-      async (queries) => {
+      async (queries, tell) => {
         const group = await findGroup(queries, name);
         const changed = await change(queries, group);
-        return { changed, derived: await deriveAffiliations(queries, [group.id]) };
+        return { changed, derived: await deriveAffiliations(queries, [group.id], tell) };
       },
       async (concluding, { changed, derived }) => {
         await recordMemberships(concluding, changed);
@@ -91,11 +104,35 @@ export function groupAdministration(database: Database, store: MysqlManagementSt
         return { added: [], removed };
       }),
 
-    /** The group is gone, and out of every list that names it. BAD_REQUEST while the directory has it. */
-    removeGroup: (group: GroupName): Promise<Consequences> =>
+    /**
+     * Takes a user off the pool: out of every list, and out of the groups that he is in by hand. What the directory says stays its
+     * own, and gives nothing to who may not take part. PRINCIPAL_NOT_FOUND.
+     */
+    removeUser: (uri: string): Promise<RemovedUser> =>
       store.changeMemberships(
         me,
-        async (queries) => {
+        async (queries, tell) => {
+          const groups = await groupsNaming(queries, principalUri(uri));
+          const removed = groups.flatMap(({ groupId, memberId, source }): Membership[] =>
+            source === "manual" ? [{ groupId, memberKind: "user", memberId }] : [],
+          );
+          await deleteMemberships(queries, "manual", removed);
+          const changed = removed.map(({ groupId }) => groupId);
+          return { groups, removed, derived: await deriveAffiliations(queries, changed, tell) };
+        },
+        async (concluding, { groups, removed, derived }) => {
+          const known = await oneOfKind(concluding.unit, uri, "user");
+          await recordMemberships(concluding, { added: [], removed });
+          await concludeMemberships(concluding, derived);
+          return { ...(await dismissUser(concluding.unit, known)), groups };
+        },
+      ),
+
+    /** The group is gone, and out of every list that names it. BAD_REQUEST while the directory has it. */
+    removeGroup: (group: GroupName): Promise<RemovedGroup> =>
+      store.changeMemberships(
+        me,
+        async (queries, tell) => {
           const { id, uri } = await findGroup(queries, group);
           const [there] = await queries.rows("SELECT dn FROM directory_group WHERE group_id = ?", [id]);
           if (there)
@@ -109,7 +146,8 @@ export function groupAdministration(database: Database, store: MysqlManagementSt
           await queries.change("DELETE FROM membership WHERE group_id = ?", [id]);
           await queries.change("DELETE FROM membership WHERE member_kind = 'group' AND member_id = ?", [id]);
           const changed = [id, ...parents.map(({ group_id }) => group_id)];
-          return { id, uri, derived: await deriveAffiliations(queries, changed) };
+          const derived = await deriveAffiliations(queries, changed, tell);
+          return { id, uri, derived };
         },
         async (concluding, { id, uri, derived }) => {
           const { queries, unit } = concluding;
@@ -119,10 +157,11 @@ export function groupAdministration(database: Database, store: MysqlManagementSt
             ...derived,
             groups: [...new Set([...derived.groups, id])],
           });
+          const listings = await readListings(queries, id);
           await queries.change("DELETE FROM room_role WHERE principal_id = ?", [id]);
           await queries.change("DELETE FROM category_scope WHERE principal_id = ?", [id]);
           await queries.change("DELETE FROM principal WHERE id = ? AND kind = 'group'", [id]);
-          return followed;
+          return { ...followed, listings };
         },
       ),
 
@@ -163,6 +202,19 @@ export function groupAdministration(database: Database, store: MysqlManagementSt
       };
     },
   };
+}
+
+/** Groups in which a user is directly; one by both ways twice. */
+async function groupsNaming(
+  queries: Queries,
+  uri: string,
+): Promise<{ groupId: number; memberId: number; name: string; source: MembershipSource }[]> {
+  return queries.rows(
+    "SELECT m.group_id AS groupId, m.member_id AS memberId, g.display_name AS name, m.source FROM principal p " +
+      "JOIN membership m ON m.member_kind = 'user' AND m.member_id = p.id JOIN principal g ON g.id = m.group_id " +
+      "WHERE p.uri = ? AND p.kind = 'user' ORDER BY g.display_name, m.source",
+    [uri],
+  );
 }
 
 /** @throws {ChatError} PRINCIPAL_NOT_FOUND, BAD_REQUEST for a domain and for the group itself */

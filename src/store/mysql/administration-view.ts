@@ -4,6 +4,7 @@ import { ChatError } from "../../chat/errors.ts";
 import { type PrincipalKind, ROLES, type Role, SCOPES, type ScopeWord } from "../../chat/principal.ts";
 import type { Room } from "../../chat/room.ts";
 import type { RoomQuery } from "../../chat/room-query.ts";
+import type { User } from "../../chat/user.ts";
 import { principalUri } from "../../management/addresses.ts";
 import { type NamedRoom, roomName } from "../../management/administration.ts";
 import type { GlobalPolicy, KnownPrincipal, Listed, Listings, RoomAudit } from "../../management/ports.ts";
@@ -53,11 +54,19 @@ export type RoomFilter = Partial<RoomQuery>;
 
 export interface PrincipalDetails {
   readonly principal: KnownPrincipal;
-  /** By name: those that contain it. */
-  readonly groups: readonly string[];
+  /** Those that contain it, directly or not, by name; `administers`: it makes all its users administrators. */
+  readonly groups: readonly { readonly name: string; readonly administers: boolean }[];
   readonly listings: Listings;
-  /** What holds when own and global policy are put together. */
-  readonly inEffect: { readonly enabled: boolean; readonly mayCreateRooms: boolean };
+  /** What holds when own and global policy, and what groups give, are put together. */
+  readonly inEffect: Pick<User, "enabled" | "mayCreateRooms" | "administrator">;
+}
+
+export interface DomainView {
+  readonly domain: string;
+  /** Known ones. */
+  readonly users: number;
+  /** Of rooms and categories, that name it. */
+  readonly lists: number;
 }
 
 export interface CategoryView {
@@ -99,17 +108,19 @@ export function administrationView(database: Database) {
     /** A user, group or domain and everything that names it. @throws {ChatError} PRINCIPAL_NOT_FOUND */
     async inspectPrincipal(uri: string): Promise<PrincipalDetails> {
       const principal = await knownPrincipal(database, uri);
-      const groups = await database.rows<{ display_name: string }>(
-        "SELECT g.display_name FROM affiliation a JOIN principal g ON g.id = a.group_id WHERE a.user_id = ? ORDER BY g.display_name",
+      const rows = await database.rows<{ display_name: string; administrator: number }>(
+        "SELECT g.display_name, g.administrator FROM affiliation a JOIN principal g ON g.id = a.group_id WHERE a.user_id = ? ORDER BY g.display_name",
         [principal.id],
       );
+      const groups = rows.map((row) => ({ name: row.display_name, administers: row.administrator === 1 }));
       return {
         principal,
-        groups: groups.map(({ display_name }) => display_name),
+        groups,
         listings: await readListings(database, principal.id),
         inEffect: {
           enabled: principal.enabled ?? (await isOn(database, GLOBAL_POLICY)),
           mayCreateRooms: principal.mayCreateRooms ?? (await isOn(database, CREATE_POLICY)),
+          administrator: principal.administrator || groups.some(({ administers }) => administers),
         },
       };
     },
@@ -143,6 +154,21 @@ export function administrationView(database: Database) {
         ...row,
         displayName: display_name,
         enabled: enabled === null ? null : enabled === 1,
+      }));
+    },
+
+    async listDomains(): Promise<DomainView[]> {
+      const rows = await database.rows<Record<"users" | "rooms" | "categories", number> & { domain: string }>(
+        "SELECT d.uri AS domain, COALESCE(u.n, 0) AS users, " +
+          "(SELECT COUNT(*) FROM room_role rr WHERE rr.principal_id = d.id) AS rooms, " +
+          "(SELECT COUNT(*) FROM category_scope s WHERE s.principal_id = d.id) AS categories " +
+          "FROM principal d LEFT JOIN (SELECT SUBSTRING_INDEX(uri, '@', -1) AS domain, COUNT(*) AS n FROM principal " +
+          "WHERE kind = 'user' GROUP BY SUBSTRING_INDEX(uri, '@', -1)) u ON u.domain = d.uri WHERE d.kind = 'domain' ORDER BY d.uri",
+      );
+      return rows.map(({ domain, users, rooms, categories }) => ({
+        domain,
+        users: Number(users),
+        lists: Number(rooms) + Number(categories),
       }));
     },
 

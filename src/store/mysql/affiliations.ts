@@ -2,6 +2,7 @@ import { ChatError } from "../../chat/errors.ts";
 import { GroupGraph } from "../../chat/group-graph.ts";
 import type { Database, Queries } from "./database.ts";
 import { inviteMembers, withdrawInvitations } from "./invitations.ts";
+import type { TellProgress } from "./management-afterwards.ts";
 import type { Concluding } from "./management-store.ts";
 import { chunksOf, lockedChunksOf, readByGroup } from "./membership-rows.ts";
 
@@ -41,6 +42,7 @@ const MANY = 500;
 export async function deriveAffiliations(
   queries: Queries,
   changedGroups: Iterable<number>,
+  tell: TellProgress = () => {},
 ): Promise<Derived> {
   const edges = await queries.rows<{ groupId: number; memberId: number }>(
     "SELECT group_id AS groupId, member_id AS memberId FROM membership WHERE member_kind = 'group'",
@@ -63,19 +65,23 @@ export async function deriveAffiliations(
       for (const id of come) comers.add(id);
       for (const id of going) leavers.add(id);
       for (const id of come) coming.push([id, groupId]);
-      for (const chunk of lockedChunksOf(going))
+      for (const chunk of lockedChunksOf(going)) {
         await queries.change("DELETE FROM affiliation WHERE group_id = ? AND user_id IN (?)", [
           groupId,
           chunk,
         ]);
-      lost += going.length;
-      gained += come.length;
+        lost += chunk.length;
+        tell("rights by groups", gained + lost);
+      }
     }
-    for (const chunk of chunksOf(coming))
+    for (const chunk of chunksOf(coming)) {
       await queries.change(
         "INSERT INTO affiliation (user_id, group_id) VALUES ? ON DUPLICATE KEY UPDATE user_id = affiliation.user_id",
         [chunk],
       );
+      gained += chunk.length;
+      tell("rights by groups", gained + lost);
+    }
   }
   if (gained > MANY_GAINS && (await countAffiliations(queries)) > MOST_AFFILIATIONS)
     throw new ChatError("LIMIT_EXCEEDED", {
@@ -93,7 +99,7 @@ export async function concludeMemberships(
   { gained, lost, comers, leavers, groups }: Derived,
 ): Promise<Consequences> {
   const rooms = await raiseVersions(queries, groups);
-  afterwards((database) => followInvitations(database, groups, comers, leavers));
+  afterwards((database, looked) => followInvitations(database, groups, { comers, leavers }, looked));
   const users = new Set([...comers, ...leavers]);
   if (users.size + rooms.length > MANY) unit.changed({ kind: "everybody" });
   else {
@@ -107,10 +113,11 @@ export async function concludeMemberships(
 async function followInvitations(
   database: Database,
   groups: readonly number[],
-  comers: ReadonlySet<number>,
-  leavers: ReadonlySet<number>,
+  { comers, leavers }: Pick<Derived, "comers" | "leavers">,
+  looked: (more: number) => void,
 ): Promise<void> {
-  for (const users of chunksOf([...leavers], USERS_AT_ONCE)) await withdrawInvitations(database, { users });
+  for (const users of chunksOf([...leavers], USERS_AT_ONCE))
+    await withdrawInvitations(database, { users }, undefined, looked);
   const members: number[] = [];
   for (const chunk of chunksOf(groups, USERS_AT_ONCE)) {
     const rows = await database.rows<{ id: number }>(
@@ -122,7 +129,7 @@ async function followInvitations(
   if (members.length === 0) return;
   for (const through of chunksOf(members, USERS_AT_ONCE))
     for (const users of chunksOf([...comers], USERS_AT_ONCE))
-      await inviteMembers(database, { users }, through);
+      await inviteMembers(database, { users }, through, looked);
 }
 
 export async function countAffiliations(queries: Queries): Promise<number> {

@@ -106,7 +106,9 @@ export class MysqlDirectoryStore implements DirectoryStore {
         const { gained, lost, rooms } = await concludeMemberships(concluding, derived);
         // Rooms may have their whole domain as a member.
         for (const some of chunksOf(users.created, USERS_AT_ONCE))
-          concluding.afterwards((database) => inviteMembers(database, { users: some }));
+          concluding.afterwards((database, looked) =>
+            inviteMembers(database, { users: some }, undefined, looked),
+          );
         return {
           usersCreated: users.created.length,
           usersChanged: users.changed,

@@ -78,7 +78,8 @@ export function importMemberships(
       await recordMemberships(concluding, { added, removed });
       const { gained, lost } = await concludeMemberships(concluding, derived);
       // Rooms may have their whole domain as a member.
-      if (users.length > 0) concluding.afterwards((database) => inviteMembers(database, { users }));
+      if (users.length > 0)
+        concluding.afterwards((database, looked) => inviteMembers(database, { users }, undefined, looked));
       return {
         groupsAdded,
         usersCreated: users.length,

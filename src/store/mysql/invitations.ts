@@ -22,21 +22,25 @@ export interface Which {
  * already is not invited again, so it may be called twice. Many are invited in portions: nothing is locked for long. Their clients
  * are told within a second, wherever they are (`Invitations.look`).
  * @param through the principals that have the role; everybody's when left out
+ * @param looked told after each portion how many it was
  */
 export async function inviteMembers(
   database: Database,
   which: Which,
   through?: readonly number[],
+  looked: (more: number) => void = () => {},
 ): Promise<void> {
   if (which.rooms && !(await anyInvites(database, which.rooms))) return;
   const narrow: Narrowed = { ...which, ...(through ? { through } : {}) };
   for (let after: Pair | undefined = BEGINNING; after; ) {
     const from: Pair = after;
-    after = await database.transaction(async (queries) => {
+    const invited = await database.transaction(async (queries) => {
       const found = await members(queries, narrow, from);
       if (found.length > 0) await invite(queries, found);
-      return found.length < PORTION ? undefined : found.at(-1);
+      return found;
     });
+    looked(invited.length);
+    after = invited.length < PORTION ? undefined : invited.at(-1);
   }
 }
 
@@ -49,16 +53,21 @@ export async function withdrawInvitations(
   database: Database,
   which: Which,
   through?: readonly number[],
+  looked: (more: number) => void = () => {},
 ): Promise<void> {
   const users = through && (await onlyUsers(database, through)) ? { users: through } : {};
   for (let after: Pair | undefined = BEGINNING; after; ) {
     const from: Pair = after;
-    after = await database.transaction((queries) => withdrawPortion(queries, { ...which, ...users }, from));
+    const page = await database.transaction((queries) =>
+      withdrawPortion(queries, { ...which, ...users }, from),
+    );
+    looked(page.length);
+    after = page.at(-1);
   }
 }
 
-/** @returns the last pair looked at, undefined when there are no more */
-async function withdrawPortion(queries: Queries, which: Which, after: Pair): Promise<Pair | undefined> {
+/** @returns the pairs looked at, none when there are no more */
+async function withdrawPortion(queries: Queries, which: Which, after: Pair): Promise<readonly Pair[]> {
   const { sql, values } = conditions({ "i.room_id": which.rooms, "i.user_id": which.users });
   const page = await queries.rows<Pair>(
     `SELECT i.room_id, i.user_id FROM invitation i WHERE ${sql} AND (i.room_id > ? OR (i.room_id = ? AND i.user_id > ?)) ` +
@@ -73,7 +82,7 @@ async function withdrawPortion(queries: Queries, which: Which, after: Pair): Pro
     await queries.change("DELETE FROM invitation WHERE (room_id, user_id) IN (?)", [
       gone.map(({ room_id, user_id }) => [room_id, user_id]),
     ]);
-  return page.at(-1);
+  return page;
 }
 
 async function onlyUsers(queries: Queries, principals: readonly number[]): Promise<boolean> {

@@ -140,7 +140,7 @@ export function addInPart(queries: Queries): AddInPart {
 
 type PeoplePart = Pick<
   ManagementUnit,
-  "principals" | "globalPolicy" | "insertPrincipal" | "updatePrincipal" | "setGlobalPolicy"
+  "principals" | "globalPolicy" | "insertPrincipal" | "updatePrincipal" | "deleteDomain" | "setGlobalPolicy"
 >;
 
 /** The people's part of a transaction. */
@@ -167,7 +167,7 @@ export function peoplePart(queries: Queries, afterwards: Afterwards): PeoplePart
       // Rooms may have the whole domain as their member.
       const domain = made.get(domainOf(fields.uri));
       if (fields.kind === "user" && domain)
-        afterwards((database) => inviteMembers(database, { users: [id] }, [domain.id]));
+        afterwards((database, looked) => inviteMembers(database, { users: [id] }, [domain.id], looked));
       return id;
     },
 
@@ -176,6 +176,10 @@ export function peoplePart(queries: Queries, afterwards: Afterwards): PeoplePart
       if (columns.length === 0) return;
       const sets = columns.map((column) => `${column} = ?`).join(", ");
       await queries.change(`UPDATE principal SET ${sets} WHERE id = ?`, [...values, id]);
+    },
+
+    async deleteDomain(id) {
+      await queries.change("DELETE FROM principal WHERE id = ? AND kind = 'domain'", [id]);
     },
 
     async setGlobalPolicy(policy, value) {

@@ -14,11 +14,15 @@ export interface RecordsContext {
   readonly nextEventId: () => string;
 }
 
-interface Waiting {
-  readonly by: EventActor;
-  readonly session: string;
+/** What happened, and where. */
+export interface Recorded {
   readonly room: Pick<Room, "id" | "uri" | "name">;
   readonly fact: ComplianceFact;
+}
+
+interface Waiting extends Recorded {
+  readonly by: EventActor;
+  readonly session: string;
 }
 
 /** What a transaction of the administration records; written at its end, in the order in which it was said. */
@@ -38,12 +42,17 @@ export class ManagementRecords {
   }
 
   add(waiting: Waiting): void {
-    if (this.#context.compliance) this.#waiting.push(waiting);
+    this.#waiting.push(waiting);
+  }
+
+  /** All that was said, whether it is written or not. */
+  get all(): readonly Recorded[] {
+    return this.#waiting;
   }
 
   /** Nothing is numbered before: a room of the list must be locked, or just made. @returns ids of the events */
   async write(queries: Queries): Promise<string[]> {
-    if (this.#waiting.length === 0) return [];
+    if (!this.#context.compliance || this.#waiting.length === 0) return [];
     const { nowMs, nextEventId, node } = this.#context;
     const counted = new Map<number, number>();
     for (const { room } of this.#waiting) counted.set(room.id, (counted.get(room.id) ?? 0) + 1);

@@ -91,11 +91,12 @@ export function roomPart(
         ]);
       const members = entries.filter(({ role }) => role === "member");
       if (members.length > 0)
-        afterwards((database) =>
+        afterwards((database, looked) =>
           inviteMembers(
             database,
             { rooms: [roomId] },
             members.map(({ principalId }) => principalId),
+            looked,
           ),
         );
     },
@@ -109,11 +110,12 @@ export function roomPart(
           );
       const members = entries.filter(({ role }) => role === "member");
       if (members.length > 0)
-        afterwards((database) =>
+        afterwards((database, looked) =>
           withdrawInvitations(
             database,
             { rooms: [roomId] },
             members.map(({ principalId }) => principalId),
+            looked,
           ),
         );
     },

@@ -25,10 +25,10 @@ import type {
 import type { ComplianceWaker } from "../../ports.ts";
 import { type Database, limit, type Queries } from "./database.ts";
 import { eventIds } from "./event-ids.ts";
-import type { Afterwards } from "./management-afterwards.ts";
+import type { Afterwards, Later, TellProgress } from "./management-afterwards.ts";
 import { messagePart, readNumbers, readSpan } from "./management-messages.ts";
 import { addInPart, categoryPart, peoplePart } from "./management-others.ts";
-import { ManagementRecords, type RecordsContext } from "./management-records.ts";
+import { ManagementRecords, type Recorded, type RecordsContext } from "./management-records.ts";
 import { roomPart } from "./management-rooms.ts";
 import { findRoom, readCategories, readList } from "./management-rows.ts";
 import { lockMemberships } from "./membership-rows.ts";
@@ -47,6 +47,9 @@ export interface ManagementStoreOptions {
   readonly waker?: ComplianceWaker;
   /** Every change is made, and undone in the end: what it answers or refuses is what it would be. */
   readonly rehearsal?: boolean;
+  /** What a change records, once it is made; also of a rehearsal, and while nothing goes to the archive. */
+  readonly onRecorded?: (facts: readonly Recorded[]) => void;
+  readonly onProgress?: TellProgress;
   /** Something was changed and is committed. */
   readonly onChanged?: () => void;
 }
@@ -54,14 +57,12 @@ export interface ManagementStoreOptions {
 /** Changes of one node that may wait for each other; beyond it they are refused, so that a rush of them stays their own. */
 const MAX_WAITING = 100;
 
-/** What is done once the change is committed, in steps of its own. */
-type Later = (database: Database) => Promise<void>;
-
 interface Done<Result> {
   readonly result: Result;
   /** Ids of the recorded events. */
   readonly events: readonly string[];
   readonly told: boolean;
+  readonly facts: readonly Recorded[];
   readonly left: readonly Later[];
 }
 
@@ -105,8 +106,18 @@ export class MysqlManagementStore implements ManagementStore, ChangeStore, Setti
       () => this.#done(),
     );
     const { result, left } = await committed;
-    for (const later of left) await later(this.#database);
+    await this.#conclude(left);
     return result;
+  }
+
+  /** What is done once the change is committed, in steps of its own. */
+  async #conclude(left: readonly Later[]): Promise<void> {
+    let looked = 0;
+    const told = (more: number) => {
+      looked += more;
+      this.#options.onProgress?.("invitations", looked);
+    };
+    for (const later of left) await later(this.#database, told);
   }
 
   #done(): void {
@@ -115,20 +126,21 @@ export class MysqlManagementStore implements ManagementStore, ChangeStore, Setti
 
   /**
    * As `change`, for what takes its time: `prepare` runs in the same transaction before it, while rooms may be administered, but
-   * memberships may not. With `undo` nothing of it stays.
+   * memberships may not. With `undo`, and in a rehearsal, nothing of it stays.
    */
   async changeMemberships<Prepared, Result>(
     actor: Actor,
-    prepare: (queries: Queries) => Promise<Prepared>,
+    prepare: (queries: Queries, tell: TellProgress) => Promise<Prepared>,
     conclude: (concluding: Concluding, prepared: Prepared) => Promise<Result>,
     undo = false,
   ): Promise<Result> {
+    const { onProgress = () => {} } = this.#options;
     const { result, left } = await this.#inOne(async (queries) => {
       await lockMemberships(queries);
-      const prepared = await prepare(queries);
+      const prepared = await prepare(queries, onProgress);
       return this.#changing(queries, actor, (inside) => conclude(inside, prepared));
-    }, undo);
-    for (const later of left) await later(this.#database);
+    }, undo || this.#options.rehearsal);
+    await this.#conclude(left);
     return result;
   }
 
@@ -143,7 +155,8 @@ export class MysqlManagementStore implements ManagementStore, ChangeStore, Setti
     work: (queries: Queries) => Promise<Done<Result>>,
     undo = false,
   ): Promise<{ result: Result; left: readonly Later[] }> {
-    const { result, events, told, left } = await rehearsable(this.#database, undo, work);
+    const { result, events, told, facts, left } = await rehearsable(this.#database, undo, work);
+    this.#options.onRecorded?.(facts);
     if (undo) return { result, left: [] };
     if (events.length > 0) this.#options.waker?.announce(events);
     if (told) this.#options.onChanged?.();
@@ -174,7 +187,8 @@ export class MysqlManagementStore implements ManagementStore, ChangeStore, Setti
     };
     const result = await work({ queries, unit, afterwards, version });
     await logChanges(queries, version, [...changed.values()], this.#options.nowMs());
-    return { result, events: await records.write(queries), told: changed.size > 0, left };
+    const events = await records.write(queries);
+    return { result, events, told: changed.size > 0, facts: records.all, left };
   }
 
   findRoom(name: RoomName): Promise<Room | "several" | undefined> {

@@ -11,6 +11,8 @@ import { importStore } from "./import-store.ts";
 import { MysqlInvitationStore } from "./invitation-store.ts";
 import { MysqlJournal } from "./journal.ts";
 import { MysqlLeaseStore } from "./lease-store.ts";
+import type { TellProgress } from "./management-afterwards.ts";
+import type { Recorded } from "./management-records.ts";
 import { MysqlManagementStore } from "./management-store.ts";
 import { MysqlMessageStore } from "./message-store.ts";
 import { requireSchema } from "./migrate.ts";
@@ -44,6 +46,10 @@ export interface StoresOptions {
   readonly rehearsal?: boolean;
   /** Something was administered here and is committed. */
   readonly onChanged?: () => void;
+  /** What a change by `administration` records; also of a rehearsal, and while nothing goes to the archive. */
+  readonly onRecorded?: (facts: readonly Recorded[]) => void;
+  /** How far a change is that takes long. */
+  readonly onProgress?: TellProgress;
   /** Connections of the pool; each journal has one more. */
   readonly connections?: number;
   /** Wall clock, milliseconds. */
@@ -57,7 +63,8 @@ export interface StoresOptions {
  */
 export async function openStores(options: StoresOptions) {
   const { url, domain, compliance, waker, onSuperseded, connections, nowMs = Date.now } = options;
-  const { node = "administration", administrator, onChanged, rehearsal = false } = options;
+  const { node = "administration", administrator, onChanged, onRecorded, onProgress } = options;
+  const { rehearsal = false } = options;
   await requireSchema(url);
   const database = new Database({ url, ...(connections === undefined ? {} : { connections }) });
   const journals: MysqlJournal[] = [];
@@ -70,14 +77,18 @@ export async function openStores(options: StoresOptions) {
       rehearsal,
       ...(waker ? { waker } : {}),
       ...(onChanged ? { onChanged } : {}),
+      ...(onProgress ? { onProgress } : {}),
     };
     const administration = openAdministration(database, domain, {
       ...recording,
+      ...(onRecorded ? { onRecorded } : {}),
       ...(administrator === undefined ? {} : { administrator }),
     });
     const changes = new MysqlManagementStore(database, recording);
     const rooms = new MysqlRoomStore(database);
-    await openAdministration(database, domain, { ...recording, rehearsal: false }).addDomainPrincipal(domain);
+    // What the configuration says is nobody's doing here: it is not recorded, and not undone in a rehearsal.
+    const configured = { ...recording, compliance: false, rehearsal: false };
+    await openAdministration(database, domain, configured).addDomainPrincipal(domain);
     return {
       database,
       servedDomain: domain,

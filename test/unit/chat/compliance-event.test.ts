@@ -53,6 +53,7 @@ const FACTS: readonly ComplianceFact[] = [
   { kind: "USER_CHANGED", subject: "sip:b@example.com", before: null, after: { name: "B", email: null } },
   { kind: "POLICY_CHANGED", subject: "enable-persistent-chat", before: false, after: true },
   { kind: "SETTING_CHANGED", subject: "max-story", before: null, after: 64_000 },
+  { kind: "DOMAIN_CHANGED", subject: "example.org", before: null, after: { served: true } },
   {
     kind: "SEARCH",
     criteria: {
