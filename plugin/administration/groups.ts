@@ -9,6 +9,7 @@ import { EXIT, UsageError } from "../command-line.ts";
 import { ConfigError } from "../config-error.ts";
 import { type CliCommand, configOf, expectWords } from "../configured.ts";
 import { CsvError, parseCsv } from "../csv.ts";
+import { progressOn } from "../progress.ts";
 import { printRows } from "../table.ts";
 import { text, verb } from "../verb.ts";
 import { directoryOf, summaryOf } from "../wire-directory.ts";
@@ -178,11 +179,13 @@ async function syncNow(
   { json, ...how }: { dryRun: boolean; force: boolean; json: boolean },
 ): Promise<number> {
   if (!config.directory.enabled) throw new ConfigError("directory.enabled", `is off in ${config.file}`);
+  const progress = progressOn(process.stderr);
   const stores = await openStores({
     url: config.mysqlUrl,
     domain: config.domain,
     compliance: config.compliance.enabled,
     connections: 3,
+    onProgress: progress.show,
   });
   try {
     const directory = directoryOf(config, stores, `${hostname()}-${process.pid}`);
@@ -192,13 +195,19 @@ async function syncNow(
       process.stderr.write("parlance: a node reads the directory just now; try again in a minute\n");
       return EXIT.unavailable;
     }
-    const result = await refreshNow(directory.ports, turn, { ...directory.settings, ...how });
+    const result = await refreshNow(directory.ports, turn, {
+      ...directory.settings,
+      ...how,
+      onProgress: progress.show,
+    });
+    progress.clear();
     printRows(
       Object.entries(summaryOf(result)).map(([what, count]) => ({ what, count })),
       json,
     );
     return EXIT.ok;
   } catch (error) {
+    progress.clear();
     if (!(error instanceof DirectoryTrouble)) throw error;
     process.stderr.write(`parlance: ${error.message}\n`);
     return EXIT.failed;

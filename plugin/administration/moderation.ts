@@ -73,8 +73,8 @@ export const moderationCommands: Readonly<Record<string, CliCommand>> = {
   ),
 };
 
-/** How many there will be is known when they are done. */
-const shown = (progress: ShowProgress) => (messages: number) => progress("messages", messages);
+const shown = (progress: ShowProgress) => (looked: number, all?: number) =>
+  progress("messages looked at", looked, all);
 
 function motive(values: Values): { readonly reason: string; readonly dryRun: boolean } {
   const reason = text(values.reason);

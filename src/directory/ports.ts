@@ -122,6 +122,8 @@ export interface ApplyOptions {
   readonly force?: boolean;
   /** Says what would be, and changes nothing. */
   readonly dryRun?: boolean;
+  /** What is counted, how much is done, and how much there is where that is known. */
+  readonly onProgress?: (what: string, done: number, all?: number) => void;
 }
 
 /** Where the directory's word is kept. */

@@ -65,7 +65,9 @@ export async function refreshNow(
     );
   }, TURN_MS / 3);
   try {
-    const snapshot = new SnapshotBuilder(await store.servedDomains());
+    const snapshot = new SnapshotBuilder(await store.servedDomains(), (entries) =>
+      options.onProgress?.("entries read", entries),
+    );
     await source.read(snapshot, AbortSignal.any([signal, lost.signal]));
     const { users, groups, leftOut } = snapshot.finish();
     const change = await store.apply(turn, { users, groups, leftOut }, options);

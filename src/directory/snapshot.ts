@@ -41,13 +41,17 @@ export class SnapshotBuilder implements EntryReceiver {
   #foreign = 0;
   #broken = 0;
   #memberships = 0;
+  #entries = 0;
+  readonly #onEntry: (entries: number) => void;
 
   /** @param domains those served here */
-  constructor(domains: ReadonlySet<string>) {
+  constructor(domains: ReadonlySet<string>, onEntry: (entries: number) => void = () => {}) {
     this.#domains = domains;
+    this.#onEntry = onEntry;
   }
 
   user(entry: UserEntry): void {
+    this.#onEntry(++this.#entries);
     const dn = comparableDn(entry.dn);
     if (dn === undefined) {
       this.#broken += 1;
@@ -71,6 +75,7 @@ export class SnapshotBuilder implements EntryReceiver {
   }
 
   group(entry: GroupEntry): void {
+    this.#onEntry(++this.#entries);
     const dn = comparableDn(entry.dn);
     const uri = entry.id !== undefined && GROUP_ID.test(entry.id) ? `ma-grp:${entry.id}` : undefined;
     if (dn !== undefined && this.#uriOf.get(dn) === uri && uri !== undefined) return; // found below two bases

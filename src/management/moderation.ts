@@ -12,8 +12,11 @@ import { foundRoom, lockedRoom } from "./room-changes.ts";
 interface Motive {
   readonly reason: string;
   readonly dryRun?: boolean;
-  /** Called after each step, which stays done whatever happens after it. */
-  readonly onProgress?: (messages: number) => void;
+  /**
+   * Called after each step, which stays done whatever happens after it: how many numbers of messages were looked at, and how many
+   * there are, where it is not found out on the way.
+   */
+  readonly onProgress?: (looked: number, all?: number) => void;
 }
 
 export interface MessageModeration extends Motive {
@@ -89,7 +92,9 @@ export function moderation(rights: Rights) {
       const matches = messageMatcher(filter);
       const room = await begin(actor, name);
       const { first, last } = await store.numbers(room.id);
+      const all = [...spans(filter, first, last)].reduce((sum, { from, to }) => sum + to - from + 1, 0);
       let messages = 0;
+      let looked = 0;
       for (const { from, to } of spans(filter, first, last)) {
         const span = { from, to, author: filter.author, withText: filter.words !== undefined };
         const found = (await store.lookThrough(room.id, span)).filter(matches).map(({ number }) => number);
@@ -100,8 +105,10 @@ export function moderation(rights: Rights) {
             : await step(actor, room.name, (unit, { id, uri, name: called }) =>
                 moderate(unit, { id, uri, name: called }, some, matches, wanted),
               );
-          wanted.onProgress?.(messages);
+          wanted.onProgress?.(looked, all);
         }
+        looked += to - from + 1;
+        wanted.onProgress?.(looked, all);
       }
       return { messages };
     },
@@ -116,12 +123,16 @@ export function moderation(rights: Rights) {
       const goes = ({ atMs }: { readonly atMs: number }) => beforeMs === null || atMs < beforeMs;
       const room = await begin(actor, name);
       const { first, last } = await store.numbers(room.id);
+      // Where it ends is known from the beginning only when all of them go.
+      const told = (to: number) =>
+        wanted.onProgress?.(to - first + 1, beforeMs === null ? last - first + 1 : undefined);
       let messages = 0;
       if (wanted.dryRun) {
         for (const { from, to } of spans({}, first, last)) {
           const found = await store.lookThrough(room.id, { from, to, author: undefined, withText: false });
           const staying = found.findIndex((message) => !goes(message));
           messages += staying < 0 ? found.length : staying;
+          told(to);
           if (staying >= 0) break;
         }
         return { messages };
@@ -140,11 +151,11 @@ export function moderation(rights: Rights) {
           }
           // Participants are told once, at the end.
           if (isLast && messages + old.length > 0) unit.changed({ kind: "messages", id: now.id });
-          return { isLast, messages: old.length };
+          return { isLast, messages: old.length, to };
         });
         finished = done.isLast;
         messages += done.messages;
-        wanted.onProgress?.(messages);
+        if (done.to > 0) told(done.to);
       }
       return { messages };
     },

@@ -203,6 +203,38 @@ test("who comes into a group around which a room invites is invited, and no long
   assert.equal(await invited(), 0);
 });
 
+test("how far the work of a large group is, is told: its import, its invitations, its end", async () => {
+  const far: [what: string, done: number, all: number | undefined][] = [];
+  const watched = await lab.open({ onProgress: (what, done, all) => void far.push([what, done, all]) });
+  const told = () => far.splice(0);
+  const { administration } = watched;
+  const [group = ""] = await newGroups(1);
+  const lines = Array.from({ length: 2_100 }, (_, n) => {
+    return { line: n + 2, group, name: "", member: `sip:crowd-${n}@example.com` };
+  });
+  await administration.importMemberships(lines);
+  const rights = ["rights by groups", 2_000, undefined];
+  assert.deepEqual(told().slice(0, 6), [
+    ["users", 0, 2_100],
+    ["users", 2_000, 2_100],
+    ["memberships", 2_000, 2_100],
+    ["memberships", 2_100, 2_100],
+    rights,
+    ["rights by groups", 2_100, undefined],
+  ]);
+  await administration.addCategory({ name: "Crowded", allowed: ["example.com"], invitations: true });
+  const room = await administration.addRoom({ name: "Crowded room", category: "Crowded" });
+  await administration.addRole(room.id, group, "member");
+  assert.deepEqual(
+    told().map(([what, done]) => `${done} ${what}`),
+    [400, 800, 1_200, 1_600, 2_000, 2_100].map((done) => `${done} invitations`),
+  );
+  await administration.removeGroup(group);
+  const end = told();
+  assert.deepEqual(end[0], ["rights by groups", 900, undefined]);
+  assert.deepEqual(end.at(-1), ["invitations", 2_100, undefined]);
+});
+
 test("nodes are told whom and what to look at, or everybody when that is many", async () => {
   const [group = ""] = await newGroups(1);
   const room = await newRoom({ group });

@@ -170,8 +170,17 @@ test("a room is cleared before a moment or wholly, in steps that others get in b
   const by = recorder(alice);
   const posting: Promise<unknown>[] = [];
   const beforeMs = Date.now() + 1_000_000;
-  const dry = await one.management.clearRoom(root, { id: room.id }, { ...why, beforeMs, dryRun: true });
+  const told: (number | undefined)[][] = [];
+  const watched = { ...why, dryRun: true, onProgress: (...far: (number | undefined)[]) => told.push(far) };
+  const dry = await one.management.clearRoom(root, { id: room.id }, { ...watched, beforeMs });
   assert.equal(dry.messages, 1_800);
+  const absent = { filter: { words: "is nowhere" }, replacement: null };
+  await one.management.moderateMessages(root, { id: room.id }, { ...watched, ...absent });
+  assert.deepEqual(
+    told,
+    [1_000, 2_000].map((looked) => [looked, undefined]).concat([1_000, 2_000, 2_401].map((n) => [n, 2_401])),
+    "how far it is, though nothing is found",
+  );
   let steps = 0;
   const onProgress = () => {
     steps += 1;

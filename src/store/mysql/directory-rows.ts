@@ -1,4 +1,4 @@
-import type { DirectoryGroup, DirectoryUser } from "../../directory/ports.ts";
+import type { ApplyOptions, DirectoryGroup, DirectoryUser } from "../../directory/ports.ts";
 import { nameIn } from "../../management/people.ts";
 import type { Queries } from "./database.ts";
 import {
@@ -27,16 +27,18 @@ export interface SavedUsers {
 export async function saveDirectoryUsers(
   queries: Queries,
   users: readonly DirectoryUser[],
-  create: boolean,
+  { createUsers, onProgress }: Pick<ApplyOptions, "createUsers" | "onProgress">,
 ): Promise<SavedUsers> {
   const ids = new Map<string, number>();
   const created: number[] = [];
-  let changed = 0;
+  let [changed, done] = [0, 0];
   for (const chunk of chunksOf(users, USERS_AT_ONCE)) {
-    const saved = await saveSome(queries, chunk, create);
+    const saved = await saveSome(queries, chunk, createUsers);
     for (const [uri, id] of saved.ids) ids.set(uri, id);
     created.push(...saved.created);
     changed += saved.changed;
+    done += chunk.length;
+    onProgress?.("users", done, users.length);
   }
   return { ids, created, changed };
 }
@@ -148,6 +150,7 @@ export async function saveDirectoryMemberships(
   queries: Queries,
   groups: readonly DirectoryGroup[],
   { users, groups: known }: { users: ReadonlyMap<string, number>; groups: SavedGroups },
+  onProgress: ApplyOptions["onProgress"] = () => {},
 ): Promise<{ readonly added: Membership[]; readonly removed: Membership[] }> {
   const kinds = ["user", "group"] as const;
   const wanted = new Map(
@@ -160,7 +163,9 @@ export async function saveDirectoryMemberships(
   );
   const added: Membership[] = [];
   const removed: Membership[] = [];
-  for (const some of chunksOf([...wanted.keys(), ...known.gone], GROUPS_AT_ONCE)) {
+  const all = [...wanted.keys(), ...known.gone];
+  let done = 0;
+  for (const some of chunksOf(all, GROUPS_AT_ONCE)) {
     const going: Membership[] = [];
     const coming: Membership[] = [];
     for (const memberKind of kinds) {
@@ -173,8 +178,10 @@ export async function saveDirectoryMemberships(
     }
     await deleteMemberships(queries, "directory", going);
     await insertMemberships(queries, "directory", coming);
-    removed.push(...going);
-    added.push(...coming);
+    for (const one of going) removed.push(one);
+    for (const one of coming) added.push(one);
+    done += some.length;
+    onProgress("groups", done, all.length);
   }
   return { added, removed };
 }

@@ -93,12 +93,12 @@ export class MysqlDirectoryStore implements DirectoryStore {
     // Not in the transaction: somebody who signs in for the first time must not wait for all that follows.
     const saved = options.dryRun
       ? undefined
-      : await saveDirectoryUsers(this.#database, snapshot.users, options.createUsers);
+      : await saveDirectoryUsers(this.#database, snapshot.users, options);
     return this.#management.changeMemberships(
       DIRECTORY,
       async (queries) => {
         if (turn) await requireTurn(queries, turn);
-        const users = saved ?? (await saveDirectoryUsers(queries, snapshot.users, options.createUsers));
+        const users = saved ?? (await saveDirectoryUsers(queries, snapshot.users, options));
         return { users, ...(await applyIn(queries, snapshot, users, options)) };
       },
       async (concluding, { users, groups, changed, derived, before }) => {
@@ -129,13 +129,14 @@ async function applyIn(
   queries: Queries,
   snapshot: DirectorySnapshot,
   users: SavedUsers,
-  { maxRemoval, force = false }: ApplyOptions,
+  { maxRemoval, force = false, onProgress }: ApplyOptions,
 ) {
   const before = await countAffiliations(queries);
   const groups = await saveDirectoryGroups(queries, snapshot.groups);
-  const changed = await saveDirectoryMemberships(queries, snapshot.groups, { users: users.ids, groups });
+  const known = { users: users.ids, groups };
+  const changed = await saveDirectoryMemberships(queries, snapshot.groups, known, onProgress);
   const concerned = new Set([...changed.added, ...changed.removed].map(({ groupId }) => groupId));
-  const derived = await deriveAffiliations(queries, concerned);
+  const derived = await deriveAffiliations(queries, concerned, onProgress);
   // One may always go, or small pools would have to be asked each time; but not the last one.
   const mayGo = Math.max(Math.floor((before * maxRemoval) / 100), before > 1 ? 1 : 0);
   if (derived.lost > mayGo && !force) throw new TooManyRemovals(derived.lost, before, maxRemoval);

@@ -7,6 +7,7 @@ import { concludeMemberships, deriveAffiliations } from "./affiliations.ts";
 import type { Queries } from "./database.ts";
 import { recordMemberships } from "./group-records.ts";
 import { inviteMembers } from "./invitations.ts";
+import type { TellProgress } from "./management-afterwards.ts";
 import type { MysqlManagementStore } from "./management-store.ts";
 import {
   chunksOf,
@@ -56,22 +57,22 @@ export function importMemberships(
 ): Promise<ImportResult> {
   return store.changeMemberships(
     actor,
-    async (queries) => {
+    async (queries, tell) => {
       const complaints: string[] = [];
       const complain = ({ line }: ImportLine, error: unknown) => {
         if (!(error instanceof ChatError)) throw error;
         complaints.push(`line ${line}: ${error.message}`);
       };
       const groups = await namedGroups(queries, lines, complain);
-      const users = await namedUsers(queries, lines, groups.byName, complain);
+      const users = await namedUsers(queries, lines, groups.byName, complain, tell);
       const wanted = membershipsIn(lines, groups.byName, users.ids, complain);
       if (complaints.length > 0) throw new ChatError("BAD_REQUEST", { detail: sentence(complaints) });
       const { coming, going } = await differences(queries, wanted);
       const removed = replace ? going : [];
-      await insertMemberships(queries, "manual", coming);
+      await insertMemberships(queries, "manual", coming, (done) => tell("memberships", done, coming.length));
       await deleteMemberships(queries, "manual", removed);
       const changed = new Set([...coming, ...removed].map(({ groupId }) => groupId));
-      const derived = await deriveAffiliations(queries, changed);
+      const derived = await deriveAffiliations(queries, changed, tell);
       return { groupsAdded: groups.added, users: users.created, added: coming, removed, derived };
     },
     async (concluding, { derived, added, removed, groupsAdded, users }) => {
@@ -182,6 +183,7 @@ async function namedUsers(
   lines: readonly ImportLine[],
   groups: ReadonlyMap<string, number>,
   complain: Complain,
+  tell: TellProgress,
 ): Promise<{ ids: Map<string, number>; created: number[] }> {
   const served = new Set(
     (await queries.rows<{ uri: string }>("SELECT uri FROM principal WHERE kind = 'domain'")).map(
@@ -200,7 +202,10 @@ async function namedUsers(
   }
   const byUri = new Map<string, number>();
   const created: number[] = [];
+  let looked = 0;
   for (const chunk of chunksOf([...addresses.values()])) {
+    tell("users", looked, addresses.size);
+    looked += chunk.length;
     const read = async () => {
       const rows = await queries.rows<{ id: number; uri: string }>(
         "SELECT id, uri FROM principal WHERE uri IN (?) AND kind = 'user'",

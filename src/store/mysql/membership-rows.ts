@@ -35,13 +35,18 @@ export async function insertMemberships(
   queries: Queries,
   source: MembershipSource,
   memberships: readonly Membership[],
+  inserted: (done: number) => void = () => {},
 ): Promise<void> {
-  for (const chunk of chunksOf(memberships))
+  let done = 0;
+  for (const chunk of chunksOf(memberships)) {
     await queries.change(
       "INSERT INTO membership (group_id, member_kind, member_id, source) VALUES ? " +
         "ON DUPLICATE KEY UPDATE source = membership.source",
       [chunk.map(({ groupId, memberKind, memberId }) => [groupId, memberKind, memberId, source])],
     );
+    done += chunk.length;
+    inserted(done);
+  }
 }
 
 export async function deleteMemberships(
