@@ -1,4 +1,5 @@
 import { ROLES, type Role } from "../../src/chat/principal.ts";
+import { UsageError } from "../command-line.ts";
 import type { CliCommand } from "../configured.ts";
 import { oneOf, remark, text, verb, wholeNumber } from "../verb.ts";
 
@@ -63,20 +64,33 @@ export const roleFamilies: Readonly<Record<string, CliCommand>> = {
   ...roleCommands("manager"),
   ...roleCommands("presenter"),
   "member eligible": verb(
-    "list who could be in a room: users, groups and domains in its category's scope",
-    "parlance member eligible ROOM [--text TEXT] [--limit N] [--json]",
-    ["ROOM"],
-    ["text", "limit"],
-    async ({ administration }, [room = ""], values) => {
+    "list who could be in a room, or in any room of a category: users, groups and domains in its scope",
+    "parlance member eligible ROOM|--category NAME [--presenters] [--users] [--text TEXT] [--limit N] [--json]",
+    ["[ROOM]"],
+    ["category", "text", "limit"],
+    async ({ administration }, [room], values) => {
+      const category = text(values.category);
+      const presenters = values.presenters === true;
+      if ((room === undefined) === (category === undefined))
+        throw new UsageError("say whose: a room, or --category NAME");
+      if (presenters && room === undefined)
+        throw new UsageError("presenters are members of a room: name the room");
       const atMost = wholeNumber(values.limit, "--limit", 1, 100_000) ?? 1_000;
-      const { found, more } = await administration.eligible(room, text(values.text) ?? "", atMost);
+      const words = text(values.text) ?? "";
+      const which = { presenters, usersOnly: values.users === true };
+      const { found, more } = await (room === undefined
+        ? administration.eligibleIn(category ?? "", words, atMost, which)
+        : administration.eligible(room, words, atMost, which));
       if (more) remark(`only the first ${atMost} are shown: see --limit and --text`);
       return found.map(({ uri, kind, displayName }) => ({ address: uri, kind, name: displayName }));
     },
     {
+      switches: ["presenters", "users"],
       details: [
         'e.g. parlance member eligible "Night Shift" --text alice',
         "The first 1,000 are listed, or as many as --limit says.",
+        "--users        users only, those of groups and domains one by one, as far as they are known here",
+        "--presenters   who could be a presenter: in a closed or secret room its members",
       ],
     },
   ),

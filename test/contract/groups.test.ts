@@ -155,6 +155,13 @@ test("a group in an allowed group lies in the category's scope, however deep; on
     [allowed, middle, inner, denied, below, strange].filter((uri) => all.includes(uri)),
     [allowed, middle, inner],
   );
+  const user = await newUser(stores, "eligible");
+  await admin.addToGroup(inner, [user.uri]);
+  await admin.addToGroup(below, [(await newUser(stores, "ineligible")).uri]);
+  const users = async (words: string) =>
+    (await admin.eligibleIn(category, words, 100, { usersOnly: true })).found.map(({ uri }) => uri);
+  assert.deepEqual(await users("eligible"), [user.uri], "a group's users one by one");
+  assert.deepEqual(await users("ma-grp:"), []);
   await admin.removeFromGroup(middle, inner);
   await assert.rejects(admin.addRole(id, inner, "manager"), refused("OUT_OF_SCOPE", /does not allow/));
 });

@@ -230,7 +230,8 @@ async function isOn(queries: Queries, policy: GlobalPolicy): Promise<boolean> {
   return row?.value === "1";
 }
 
-async function namedCategory(queries: Queries, name: string): Promise<Category> {
+/** @throws {ChatError} CATEGORY_NOT_FOUND */
+export async function namedCategory(queries: Queries, name: string): Promise<Category> {
   const [category] = await readCategories(queries, { name });
   if (!category) throw new ChatError("CATEGORY_NOT_FOUND", { detail: `There is no category "${name}".` });
   return category;

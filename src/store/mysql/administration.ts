@@ -6,9 +6,10 @@ import { bulkLoad } from "./administration-bulk.ts";
 import { groupAdministration } from "./administration-groups.ts";
 import { administrationReport } from "./administration-report.ts";
 import { administrationSizes } from "./administration-sizes.ts";
-import { administrationView } from "./administration-view.ts";
+import { administrationView, namedCategory } from "./administration-view.ts";
 import type { Database } from "./database.ts";
 import { type ManagementStoreOptions, MysqlManagementStore } from "./management-store.ts";
+import { readEligible } from "./principal-scope.ts";
 import { MysqlRoomStore } from "./room-store.ts";
 
 export interface AdministrationOptions extends Partial<ManagementStoreOptions> {
@@ -43,10 +44,26 @@ export function openAdministration(
     /** What is set at run time, by name. */
     settings: () => store.settings(),
     ...administrationSizes(database),
-    /** Who can be a member of a room: in its category's scope, with this text in name or address. */
-    eligible: async (name: NamedRoom, text: string, atMost: number): Promise<FoundPrincipals> => {
+    /** Who can be a member of a room, or a presenter: in its category's scope, with this text in name or address. */
+    eligible: async (
+      name: NamedRoom,
+      text: string,
+      atMost: number,
+      { presenters = false, usersOnly = false } = {},
+    ): Promise<FoundPrincipals> => {
       const room = foundRoom(await store.findRoom(roomName(name)), roomName(name));
-      return store.eligible(room.categoryId, text, undefined, atMost);
+      const among = presenters && room.privacy !== "open" ? room.id : undefined;
+      return readEligible(database, room.categoryId, text, among, atMost, usersOnly ? "user" : undefined);
+    },
+    /** Who can be a member of the rooms of a category. */
+    eligibleIn: async (
+      category: string,
+      text: string,
+      atMost: number,
+      { usersOnly = false } = {},
+    ): Promise<FoundPrincipals> => {
+      const { id } = await namedCategory(database, category);
+      return readEligible(database, id, text, undefined, atMost, usersOnly ? "user" : undefined);
     },
   };
 }

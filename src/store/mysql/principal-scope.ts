@@ -1,7 +1,7 @@
 import { GroupGraph } from "../../chat/group-graph.ts";
 import type { Principal, PrincipalKind, ScopeWord } from "../../chat/principal.ts";
 import type { FoundPrincipals } from "../../management/ports.ts";
-import { ids, limit, type Queries } from "./database.ts";
+import { ids, limit, type Queries, type Value } from "./database.ts";
 import { chunks } from "./management-rows.ts";
 
 /**
@@ -68,13 +68,17 @@ export async function readMembersAmong(
   return found;
 }
 
-/** Principals in the category's scope whose name or address holds the text, in the order of addresses. */
+/**
+ * Principals in the category's scope whose name or address holds the text, in the order of addresses; a group's users are among them.
+ * @param kind only these
+ */
 export async function readEligible(
   queries: Queries,
   categoryId: number,
   text: string,
   amongMembersOf: number | undefined,
   atMost: number,
+  kind?: PrincipalKind,
 ): Promise<FoundPrincipals> {
   const pattern = `%${text.replace(/[\\%_]/g, "\\$&")}%`;
   const graph = await groupGraph(queries);
@@ -89,7 +93,11 @@ export async function readEligible(
     "WHERE (p.uri LIKE LOWER(?) OR LOWER(p.display_name) LIKE LOWER(?)) " +
     `AND (p.id IN (?) OR EXISTS (${scoped} AND s.scope = 'allowed' AND ${CONTAINS_OR_HOLDS_DOMAIN})) ` +
     `AND p.id NOT IN (?) AND NOT EXISTS (${scoped} AND s.scope = 'denied' AND ${CONTAINS}) `;
-  const values = [pattern, pattern, allowed, categoryId, denied, categoryId];
+  const values: Value[] = [pattern, pattern, allowed, categoryId, denied, categoryId];
+  if (kind !== undefined) {
+    sql += "AND p.kind = ? ";
+    values.push(kind);
+  }
   if (amongMembersOf !== undefined) {
     sql +=
       "AND (p.id IN (?) OR EXISTS (SELECT 1 FROM room_role rr JOIN principal q ON q.id = rr.principal_id " +
