@@ -34,7 +34,7 @@ export function formatRows(rows: readonly Row[]): string {
   if (!first) return "nothing to show\n";
   const columns = Object.keys(first);
   const widths = columns.map((column) =>
-    Math.max(column.length, ...rows.map((row) => show(row[column]).length)),
+    rows.reduce((widest, row) => Math.max(widest, show(row[column]).length), column.length),
   );
   const line = (cells: readonly string[]) =>
     cells

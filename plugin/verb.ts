@@ -84,7 +84,11 @@ export function verb(
         progress.clear();
         // What the administrator has to decide differently; anything else is the database's trouble.
         if (error instanceof ChatError && CHAT_ERRORS[error.code].status < 500)
-          throw new UsageError(error.message);
+          throw new UsageError(
+            error.message.startsWith("There is no user, group or domain")
+              ? `${error.message} See parlance user add, group add, domain add.`
+              : error.message,
+          );
         throw error;
       } finally {
         await stores.close();

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { ChatError, type ChatErrorCode } from "../../src/chat/errors.ts";
+import type { Aor } from "../../src/chat/user.ts";
 import type { Actor } from "../../src/management/actor.ts";
 import { newToken } from "../../src/sip/dialog.ts";
 import type { Stores } from "../../src/store/mysql/stores.ts";
@@ -316,6 +317,54 @@ test("administrators and creators: by own policy, by group, and by the global on
     () => one.management.saveGroup(plain, "ma-grp:mine", "Mine"),
   ])
     await assert.rejects(attempt, refusedWith("NOT_PERMITTED"));
+});
+
+test("a domain goes with its lists only where that is said, and nobody has a right or an invitation by it any more", async () => {
+  const { administration } = one;
+  await administration.addDomainPrincipal("Example.net");
+  await administration.addDomainPrincipal("example.net");
+  await administration.addCategory({
+    name: "Net",
+    allowed: ["example.com", "example.net"],
+    invitations: true,
+  });
+  const room = await administration.addRoom({ name: "Net room", category: "Net" });
+  await administration.addRole(room.id, "example.net", "member");
+  const uri = "sip:someone@example.net" as Aor; // normalised
+  const id = await administration.addUser({ uri, enabled: true });
+  const member = async () => {
+    const user = await other.users.find(uri);
+    const [now] = await other.rooms.byIds([room.id]);
+    assert.ok(user && now);
+    return { version: now.accessVersion, is: (await other.rooms.access([now], user))[0]?.member };
+  };
+  const invited = async () =>
+    (await one.database.rows("SELECT room_id FROM invitation WHERE user_id = ?", [id])).length;
+  const before = await member();
+  assert.deepEqual([before.is, await invited()], [true, 1]);
+  await assert.rejects(administration.removeDomain("example.net"), refusedWith("NOT_EMPTY"));
+  await assert.rejects(
+    administration.removeDomain("example.com", { fromLists: true }),
+    refusedWith("BAD_REQUEST"),
+  );
+  assert.equal((await member()).version, before.version);
+
+  await administration.removeDomain("EXAMPLE.net", { fromLists: true });
+  const after = await member();
+  assert.deepEqual([after.is, after.version > before.version, await invited()], [false, true, 0]);
+  await administration.setGlobalPolicy(true);
+  assert.equal(await other.users.find("sip:stranger@example.net" as Aor), undefined, "served no longer");
+  await administration.setGlobalPolicy(false);
+  await assert.rejects(administration.removeDomain("example.net"), refusedWith("PRINCIPAL_NOT_FOUND"));
+  const kept = (await recorded("administration")).filter(({ kind }) => kind === "DOMAIN_CHANGED");
+  assert.deepEqual(
+    kept.map(({ subject, before: was, after: is }) => [subject, was, is]),
+    [
+      ["example.net", null, { served: true }],
+      ["example.net", { served: true }, null],
+    ],
+    "once each, and not for the domain of the configuration",
+  );
 });
 
 test("a category that is narrowed leaves the lists as they are, of no effect; a later change takes nothing else away", async () => {

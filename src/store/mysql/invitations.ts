@@ -86,10 +86,10 @@ async function withdrawPortion(queries: Queries, which: Which, after: Pair): Pro
 }
 
 async function onlyUsers(queries: Queries, principals: readonly number[]): Promise<boolean> {
-  const others = await queries.rows("SELECT id FROM principal WHERE id IN (?) AND kind <> 'user' LIMIT 1", [
+  const users = await queries.rows("SELECT id FROM principal WHERE id IN (?) AND kind = 'user'", [
     ids(principals),
   ]);
-  return others.length === 0;
+  return users.length === new Set(principals).size; // a domain or group that is gone by now was no user
 }
 
 /** Nearly every call ends here: invitations are off unless an administrator wants them. */

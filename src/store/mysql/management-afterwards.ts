@@ -11,3 +11,17 @@ export type Later = (database: Database, looked: (more: number) => void) => Prom
  * and posts to its room wait.
  */
 export type Afterwards = (work: Later) => void;
+
+/** What was put off, one after the other. */
+export async function finish(
+  database: Database,
+  left: readonly Later[],
+  onProgress: TellProgress = () => {},
+): Promise<void> {
+  let looked = 0;
+  for (const later of left)
+    await later(database, (more) => {
+      looked += more;
+      onProgress("invitations", looked);
+    });
+}

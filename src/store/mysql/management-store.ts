@@ -25,7 +25,7 @@ import type {
 import type { ComplianceWaker } from "../../ports.ts";
 import { type Database, limit, type Queries } from "./database.ts";
 import { eventIds } from "./event-ids.ts";
-import type { Afterwards, Later, TellProgress } from "./management-afterwards.ts";
+import { type Afterwards, finish, type Later, type TellProgress } from "./management-afterwards.ts";
 import { messagePart, readNumbers, readSpan } from "./management-messages.ts";
 import { addInPart, categoryPart, peoplePart } from "./management-others.ts";
 import { ManagementRecords, type Recorded, type RecordsContext } from "./management-records.ts";
@@ -106,18 +106,8 @@ export class MysqlManagementStore implements ManagementStore, ChangeStore, Setti
       () => this.#done(),
     );
     const { result, left } = await committed;
-    await this.#conclude(left);
+    await finish(this.#database, left, this.#options.onProgress);
     return result;
-  }
-
-  /** What is done once the change is committed, in steps of its own. */
-  async #conclude(left: readonly Later[]): Promise<void> {
-    let looked = 0;
-    const told = (more: number) => {
-      looked += more;
-      this.#options.onProgress?.("invitations", looked);
-    };
-    for (const later of left) await later(this.#database, told);
   }
 
   #done(): void {
@@ -140,7 +130,7 @@ export class MysqlManagementStore implements ManagementStore, ChangeStore, Setti
       const prepared = await prepare(queries, onProgress);
       return this.#changing(queries, actor, (inside) => conclude(inside, prepared));
     }, undo || this.#options.rehearsal);
-    await this.#conclude(left);
+    await finish(this.#database, left, onProgress);
     return result;
   }
 
