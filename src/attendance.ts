@@ -176,9 +176,9 @@ export class Attendance {
     }
   }
 
-  /** This node holds the dialog in memory. */
-  holds(token: DialogToken): boolean {
-    return this.ports.sessions.find(token) !== undefined;
+  /** The dialogs that this node has in memory now. */
+  held(): ReadonlySet<DialogToken> {
+    return new Set([...this.ports.sessions.all()].map(({ token }) => token));
   }
 
   /** Out of memory only: what is on disk has gone already, or belongs to somebody else now. */

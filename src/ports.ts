@@ -178,7 +178,7 @@ export interface LeaseStore {
   renew(me: Incarnation): Promise<boolean>;
   /** Lapsed or released leases without successor that still are home to dialogs, or whose end nobody has recorded. */
   lapsed(): Promise<Incarnation[]>;
-  /** Compare-and-set: true for exactly one survivor. Moves all dialogs of `dead` to `me`, each with its epoch raised. */
+  /** Compare-and-set: true for exactly one survivor, however often it asks. Moves all dialogs of `dead` to `me`, each with its epoch raised. */
   take(dead: Incarnation, me: Incarnation): Promise<boolean>;
   /** A clean stop: the lease lapses now. */
   release(me: Incarnation): Promise<void>;

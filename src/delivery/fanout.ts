@@ -97,7 +97,8 @@ export class Fanout {
       }
       heard = upTo;
     }
-    for (const session of sessions) if (!session.ended) this.enter(session, room, heard);
+    for (const session of sessions)
+      if (!session.ended && session.rooms.has(room.id)) this.enter(session, room, heard); // or it left meanwhile
   }
 
   leave(session: Session, roomId: number): void {
@@ -271,7 +272,8 @@ const NOBODY: ReadonlySet<Session> = new Set();
 /** Those who can be reached and had joined when the message got its number. */
 function* hearing(sessions: Iterable<Session>, roomId: number, number: number): Generator<Session> {
   for (const session of sessions) {
-    if (session.reachable && number > (session.rooms.get(roomId)?.since ?? 0)) yield session;
+    const joined = session.rooms.get(roomId);
+    if (joined && session.reachable && number > joined.since) yield session;
   }
 }
 

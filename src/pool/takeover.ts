@@ -1,6 +1,5 @@
 import { setTimeout as pause } from "node:timers/promises";
 import type { Attendance } from "../attendance.ts";
-import type { Room } from "../chat/room.ts";
 import type { Fanout } from "../delivery/fanout.ts";
 import type { ReadMarks } from "../delivery/read-marks.ts";
 import type { DialogStore, JoinedRoom, LeaseStore, ProgressStore, RoomStore } from "../ports.ts";
@@ -32,8 +31,8 @@ interface TakeoverPorts {
 /** A node died: one survivor takes all its dialogs, tells the edges, and delivers what the rooms got since. */
 export class Takeover {
   private readonly ports: TakeoverPorts;
-  /** Taken, but not yet restored: the database went away in between. */
-  private readonly unfinished = new Set<Incarnation>();
+  /** Begun, but not done: the database went away in between, perhaps before it said that the node was taken. */
+  private readonly begun = new Set<Incarnation>();
 
   constructor(ports: TakeoverPorts) {
     this.ports = ports;
@@ -41,22 +40,24 @@ export class Takeover {
 
   /** Looks for nodes whose lease has lapsed; also this node's own earlier lives. */
   async look(): Promise<void> {
-    for (const dead of await this.ports.leases.lapsed()) {
-      if (dead !== this.ports.me && (await this.ports.leases.take(dead, this.ports.me)))
-        this.unfinished.add(dead);
-    }
-    for (const dead of [...this.unfinished]) {
-      await this.restore(dead);
-      this.unfinished.delete(dead);
+    const { leases, me } = this.ports;
+    const lapsed = await leases.lapsed();
+    for (const dead of new Set([...this.begun, ...lapsed])) {
+      if (dead === me) continue;
+      this.begun.add(dead);
+      // One after another: whose dialogs a node is home to without holding them, his progress is where they go on.
+      if (await leases.take(dead, me)) await this.restore(dead);
+      this.begun.delete(dead);
     }
   }
 
-  /** May be begun again after a failure: what is in memory already is left alone. */
+  /** Fails before anything is in memory, and is begun again then; or not at all. */
   private async restore(dead: Incarnation): Promise<void> {
-    const { dialogs, progress, rooms, attendance, fanout } = this.ports;
+    const { changes, dialogs, progress, review, rooms, attendance, fanout } = this.ports;
     const delivered = await progress.load(dead);
+    const held = attendance.held(); // before the store is read: who signs off meanwhile is not to come back
     const left = (await dialogs.ofHome(this.ports.me)).filter(
-      ({ dialog }) => !attendance.holds(dialog.state.token),
+      ({ dialog }) => dialog.epoch > 0 && !held.has(dialog.state.token), // 0: just being opened here
     );
     const ids = new Set(left.flatMap((one) => one.rooms.map(({ roomId }) => roomId)));
     const byId = new Map((await rooms.byIds([...ids])).map((room) => [room.id, room]));
@@ -76,33 +77,37 @@ export class Takeover {
       }
     }
     const restored = new Set([...sessionsOf.values()].flat());
-    await this.ports.review.restored([...restored], await this.ports.changes.lately());
+    // Asked once they are in memory: what is changed from now on reaches them there.
+    const mayHaveChanged = await this.untilDone("reading changes", () => changes.lately());
+    await this.untilDone("reviewing rights", () => review.restored([...restored], mayHaveChanged));
     this.ports.announceHomes(new Set([dead, ...left.map(({ dialog }) => dialog.state.issuedBy)]));
-    await this.ports.dropPresence(dead);
+    await this.untilDone("dropping presence", () => this.ports.dropPresence(dead));
     for (const [roomId, sessions] of sessionsOf) {
       const room = byId.get(roomId);
       const staying = sessions.filter((session) => session.rooms.has(roomId));
-      if (room && staying.length > 0) await this.resume(staying, room);
+      if (room && staying.length > 0)
+        await this.untilDone("resuming a room", () => fanout.resume(staying, room));
     }
-    await fanout.catchUp();
+    await this.untilDone("catching up", () => fanout.catchUp());
     // On record at once: a room in which nothing happens any more would else be told from the beginning at the next takeover.
     const heard = [...sessionsOf.keys()].flatMap((roomId) => {
       const number = fanout.delivered(roomId);
       return number === undefined ? [] : [[roomId, number] as const];
     });
     this.ports.readMarks.progressed(new Map(heard));
-    await progress.save(this.ports.me, new Map(heard));
-    await progress.forget(dead);
+    await this.untilDone("saving progress", () => progress.save(this.ports.me, new Map(heard)));
+    await this.untilDone("forgetting progress", () => progress.forget(dead));
     this.ports.onTaken(dead, left.length);
   }
 
   /** Sessions that are in memory must hear their rooms, however long the database stays away. */
-  private async resume(sessions: readonly Session[], room: Room): Promise<void> {
-    for (let pauseMs = 50; this.ports.maySpeak(); pauseMs = Math.min(pauseMs * 2, 2_000)) {
+  private async untilDone<T>(what: string, work: () => Promise<T>): Promise<T> {
+    for (let pauseMs = 50; ; pauseMs = Math.min(pauseMs * 2, 2_000)) {
       try {
-        return await this.ports.fanout.resume(sessions, room);
+        return await work();
       } catch (error) {
-        this.ports.onError(error, "resuming a room");
+        if (!this.ports.maySpeak()) throw error;
+        this.ports.onError(error, what);
         await pause(pauseMs);
       }
     }

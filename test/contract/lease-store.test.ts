@@ -103,7 +103,9 @@ test("of many survivors exactly one takes a dead node, with all its dialogs, eac
   assert.deepEqual(await stores.dialogs.ofHome(dead), []);
   assert.equal((await stores.leases.lapsed()).includes(dead), false);
   assert.equal(await stores.leases.renew(dead), false);
-  assert.equal(await stores.leases.take(dead, winner), false, "not a second time");
+  const again = await Promise.all(survivors.map((me) => stores.leases.take(dead, me)));
+  assert.deepEqual(again, taken, "who did not hear the answer gets it again");
+  assert.equal((await stores.dialogs.ofHome(winner))[0]?.dialog.epoch, 4, "taken once");
 });
 
 test("who has lapsed too takes nobody", async () => {

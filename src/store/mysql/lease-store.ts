@@ -72,7 +72,8 @@ export class MysqlLeaseStore implements LeaseStore, Lives {
       );
       if (!mine) return false;
       const lease = await lockLease(queries, dead);
-      if (!lease?.lapsed) return false;
+      if (!lease) return isSuccessor(queries, dead, me); // the answer may have been lost, not the commit
+      if (!lease.lapsed) return false;
       await queries.change("DELETE FROM node_lease WHERE incarnation = ?", [dead]);
       await endJournal(queries, dead);
       // Waits for a transaction that the dead node had begun: it is committed or rolled back from here on.
@@ -157,6 +158,14 @@ async function lockLease(
     [incarnation],
   );
   return row && { lapsed: Number(row.lapsed) === 1, lastSeenMs: Number(row.expires_ms) - LEASE_MS };
+}
+
+async function isSuccessor(queries: Queries, dead: Incarnation, me: Incarnation): Promise<boolean> {
+  const found = await queries.rows("SELECT 1 FROM incarnation WHERE incarnation = ? AND successor = ?", [
+    dead,
+    me,
+  ]);
+  return found.length > 0;
 }
 
 async function beginIn(queries: Queries, node: string): Promise<Incarnation> {
