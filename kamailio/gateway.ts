@@ -99,28 +99,28 @@ export class Gateway {
   /** A connection is gone: its dialogs keep their rooms for a while, and get nothing. */
   onClosed(edge: string, start: string, conid: number): void {
     this.ports.selfPresence.closed(edge, start, conid);
-    for (const session of this.ports.sessions.onConnection(edge, start, conid)) {
-      this.inTurn(session, () => this.ports.attendance.away(session));
-    }
+    for (const session of this.ports.sessions.onConnection(edge, start, conid)) this.lost(session);
   }
 
   /** This dialog gets nothing more where it is: it keeps its rooms for a while, until its client is heard again. */
   onUnserved(token: Session["token"]): void {
     const session = this.ports.sessions.find(token);
-    if (session) this.inTurn(session, () => this.ports.attendance.away(session));
+    if (session) this.lost(session);
   }
 
-  /** All connections of an earlier life of an edge are gone; who comes by datagrams has none to lose, and notices nothing. */
+  /** All connections of an earlier life of an edge are gone. */
   onEdgeStart(edge: string, start: string): void {
-    const { attendance, sessions } = this.ports;
-    for (const session of sessions.all()) {
+    for (const session of this.ports.sessions.all()) {
       const { flow } = session;
-      if (flow.edge !== edge || flow.edgeStart === start) continue;
-      const goesOn = flow.transport === "udp" && session.awaySinceMs === null;
-      this.inTurn(session, () =>
-        goesOn ? attendance.back(session, { ...session.flow, edgeStart: start }) : attendance.away(session),
-      );
+      if (flow.edge === edge && flow.edgeStart !== start)
+        this.inTurn(session, () => this.ports.attendance.edgeBegan(session, edge, start));
     }
+  }
+
+  /** Where it is now: its client may come from elsewhere before its turn comes. */
+  private lost(session: Session): void {
+    const { flow } = session;
+    this.inTurn(session, () => this.ports.attendance.away(session, flow));
   }
 
   private isKey(given: string): boolean {

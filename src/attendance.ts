@@ -16,7 +16,7 @@ import {
 } from "./ports.ts";
 import { type JoinedHere, Session } from "./session.ts";
 import type { Sessions } from "./sessions.ts";
-import type { DialogToken, Flow } from "./sip/dialog.ts";
+import { type DialogToken, type Flow, isSameFlow } from "./sip/dialog.ts";
 
 interface AttendancePorts {
   readonly sessions: Sessions;
@@ -131,20 +131,27 @@ export class Attendance {
     this.forget(session.token);
   }
 
-  /** The connection closed: nothing is sent any more, the rooms wait for the client to come back. */
-  async away(session: Session): Promise<void> {
-    if (session.awaySinceMs !== null || session.ended) return;
+  /** The connection closed: nothing is sent any more, the rooms wait for the client to come back. It may have come by another one already. */
+  async away(session: Session, closed: Flow): Promise<void> {
+    if (session.awaySinceMs !== null || session.ended || !isSameFlow(session.flow, closed)) return;
     session.awaySinceMs = this.ports.clock.nowMs();
     session.lostWithNode = session.orphaned && session.isOvertaking(this.ports.clock.monotonicMs());
     this.ports.readMarks.lost(session);
     await this.ports.journal.flow(session.token, session.flow, session.awaySinceMs);
   }
 
+  /** All connections of its edge are gone; who comes by datagrams has none to lose, and notices nothing. */
+  async edgeBegan(session: Session, edge: string, start: string): Promise<void> {
+    const { flow } = session;
+    if (flow.edge !== edge || flow.edgeStart === start) return;
+    if (flow.transport === "udp" && session.awaySinceMs === null)
+      await this.back(session, { ...flow, edgeStart: start });
+    else await this.away(session, flow);
+  }
+
   /** The client is heard, perhaps on a new connection. */
   async back(session: Session, flow: Flow): Promise<void> {
-    const known = session.flow;
-    const same = known.conid === flow.conid && known.edgeStart === flow.edgeStart && known.edge === flow.edge;
-    if (same && session.awaySinceMs === null && known.source === flow.source) return;
+    if (session.awaySinceMs === null && isSameFlow(session.flow, flow)) return;
     session.awaySinceMs = null;
     this.ports.sessions.move(session, flow);
     await this.ports.journal.flow(session.token, flow, null);

@@ -17,6 +17,15 @@ export interface Flow {
   readonly transport: "tcp" | "tls" | "udp" | "ws" | "wss";
 }
 
+export function isSameFlow(one: Flow, other: Flow): boolean {
+  return (
+    one.conid === other.conid &&
+    one.edgeStart === other.edgeStart &&
+    one.edge === other.edge &&
+    one.source === other.source
+  );
+}
+
 /** Of the largest body that fits into a datagram (65,507 bytes) with the headers around it. */
 export const MAX_DATAGRAM_BODY_BYTES = 60_000;
 
