@@ -137,7 +137,7 @@ export class Attendance {
     session.awaySinceMs = this.ports.clock.nowMs();
     session.lostWithNode = session.orphaned && session.isOvertaking(this.ports.clock.monotonicMs());
     this.ports.readMarks.lost(session);
-    await this.ports.journal.flow(session.token, session.flow, session.awaySinceMs);
+    await this.record(session);
   }
 
   /** All connections of its edge are gone; who comes by datagrams has none to lose, and notices nothing. */
@@ -151,35 +151,78 @@ export class Attendance {
 
   /** The client is heard, perhaps on a new connection. */
   async back(session: Session, flow: Flow): Promise<void> {
-    if (session.awaySinceMs === null && isSameFlow(session.flow, flow)) return;
+    if (session.awaySinceMs === null && isSameFlow(session.flow, flow) && session.onRecord) return;
     session.awaySinceMs = null;
     this.ports.sessions.move(session, flow);
-    await this.ports.journal.flow(session.token, flow, null);
+    await this.record(session);
   }
 
-  /** Takes over the rooms of this endpoint's earlier dialogs whose connection is closed; once per dialog. */
+  /** By the clock: what the database was not there for is written now, and the next epoch before its numbers are used. */
+  async keepRecords(): Promise<void> {
+    const concerned = [...this.ports.sessions.all()].filter((one) => !one.onRecord || one.needsEpoch);
+    await Promise.all(
+      concerned.map((session) =>
+        session.run(async () => {
+          if (session.needsEpoch) {
+            session.epoch += 1;
+            session.onRecord = false;
+          }
+          if (!session.onRecord && !session.ended) await this.record(session);
+        }),
+      ),
+    );
+  }
+
+  private async record(session: Session): Promise<void> {
+    const { token, flow, awaySinceMs, epoch } = session;
+    session.onRecord = false;
+    await this.ports.journal.flow(token, { flow, awaySinceMs, epoch });
+    session.onRecord = true;
+  }
+
+  /** Takes over the rooms of this endpoint's earlier dialogs whose connection is closed; once per dialog, begun again after a failure. */
   async adoptEarlier(session: Session): Promise<void> {
     if (session.epid === "") return;
     for (const token of await this.ports.dialogs.away(session.user.id, session.epid)) {
       if (token === session.token) continue;
-      const rooms = await this.ports.journal.adopt(session, token);
-      const found = await this.ports.rooms.byIds(rooms.map(({ roomId }) => roomId));
-      const access = await this.ports.rooms.access(found, session.user);
-      const entitled = new Map(
-        found
-          .filter((room, index) => !refusal("join", room, access[index] ?? NO_ACCESS))
-          .map((room) => [room.id, room]),
-      );
-      for (const { roomId, mask, lastNumber } of rooms) {
-        const room = entitled.get(roomId);
-        // Entered before the old one leaves: the user was there all the time, nobody is told anything.
-        if (room) this.place(session, { room, mask, since: lastNumber, mayPost: false });
+      session.adopting.add(token);
+      await this.ports.journal.adopt(session, token);
+    }
+    if (session.adopting.size === 0) return;
+    // Entered before the old one leaves: the user was there all the time, nobody is told anything.
+    await this.enterOnRecord(session);
+    for (const token of session.adopting) {
+      const cameBack = (await this.ports.dialogs.home(token)) !== undefined;
+      if (!cameBack) {
+        this.forget(token);
+        this.ports.bus.publish({ kind: "adopted", token });
       }
-      // The right was taken away while nobody held the dialog who would have looked.
-      const lost = found.filter(({ id }) => !entitled.has(id));
-      if (lost.length > 0) await this.ports.journal.part(session, lost, "expelled");
-      this.forget(token);
-      this.ports.bus.publish({ kind: "adopted", token });
+      session.adopting.delete(token);
+    }
+  }
+
+  /** The rooms that are this dialog's on record, and that it does not hear: it hears them from where it entered them. */
+  private async enterOnRecord(session: Session): Promise<void> {
+    const { dialogs, fanout, journal, rooms, rosters } = this.ports;
+    const missing = (await dialogs.rooms(session.token)).filter(
+      ({ roomId }) => !fanout.sessionsIn(roomId).has(session),
+    );
+    const found = await rooms.byIds(missing.map(({ roomId }) => roomId));
+    const access = await rooms.access(found, session.user);
+    const isEntitled = found.map((room, index) => !refusal("join", room, access[index] ?? NO_ACCESS));
+    // The right was taken away while nobody held the dialog who would have looked.
+    const lost = found.filter((_, index) => !isEntitled[index]);
+    if (lost.length > 0) await journal.part(session, lost, "expelled");
+    for (const room of lost) if (session.rooms.has(room.id)) this.remove(session, room);
+    const entitled = new Map(found.filter((_, index) => isEntitled[index]).map((room) => [room.id, room]));
+    for (const { roomId, mask, since } of missing) {
+      const room = entitled.get(roomId);
+      if (!room) continue;
+      if (!session.rooms.has(roomId)) {
+        session.rooms.set(roomId, { room, mask, since, mayPost: false });
+        rosters.enter(session, room, mask);
+      }
+      await fanout.resume([session], room);
     }
   }
 

@@ -75,7 +75,7 @@ export interface DialogRecord {
   /** `epid` of the client's From; empty when it has none (then the remote target stands for it). */
   readonly epid: string;
   readonly home: Incarnation;
-  /** Rises with every change of home; see `firstCSeq`. */
+  /** Rises with every change of home, and with every `CSEQS_PER_EPOCH` requests of ours. */
   readonly epoch: number;
   readonly flow: Flow;
   /** Since when the connection is closed; null while it stands. */
@@ -97,6 +97,8 @@ export interface DialogStore {
   ofHome(home: Incarnation): Promise<{ dialog: DialogRecord; rooms: JoinedRoom[] }[]>;
   /** Dialogs of this endpoint whose connection is closed. */
   away(userId: number, epid: string): Promise<DialogToken[]>;
+  /** The rooms that are on record as this dialog's. */
+  rooms(token: DialogToken): Promise<JoinedRoom[]>;
   /** Rooms this endpoint was in when it was last known, within a day; empty for a client that signed off or was never here. */
   remembered(userId: number, epid: string): Promise<number[]>;
 }
@@ -143,13 +145,10 @@ export interface Journal {
    * @returns false when the dialog is no longer ours (another dialog adopted its rooms, or another node is its home): nothing is recorded.
    */
   end(by: Recorder, home: Incarnation, reason: PartReason, remember: boolean): Promise<boolean>;
-  /** The client came by another connection, or the connection closed. */
-  flow(token: DialogToken, flow: Flow, awaySinceMs: number | null): Promise<void>;
-  /**
-   * A new dialog of the same endpoint takes over the rooms of one whose connection is closed; the old dialog's rows go, no PART, no JOIN.
-   * @returns the rooms, with the last message number of each; empty when the old dialog is gone or came back.
-   */
-  adopt(by: Recorder, from: DialogToken): Promise<(JoinedRoom & { readonly lastNumber: number })[]>;
+  /** The client came by another connection, the connection closed, or our requests have used up an epoch's numbers. */
+  flow(token: DialogToken, now: Pick<DialogRecord, "flow" | "awaySinceMs" | "epoch">): Promise<void>;
+  /** A new dialog of the same endpoint takes over the rooms of one whose connection is closed, each from its last number on: no PART, no JOIN. Nothing when that one is gone or came back. */
+  adopt(by: Recorder, from: DialogToken): Promise<void>;
 }
 
 export interface PostEntry {

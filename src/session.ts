@@ -1,7 +1,14 @@
 import type { Room } from "./chat/room.ts";
 import type { User } from "./chat/user.ts";
 import type { DialogRecord, JoinedRoom, OutgoingDialog, Recorder } from "./ports.ts";
-import { type DialogState, type Flow, firstCSeq, type Incarnation } from "./sip/dialog.ts";
+import {
+  CSEQS_PER_EPOCH,
+  type DialogState,
+  type DialogToken,
+  type Flow,
+  firstCSeq,
+  type Incarnation,
+} from "./sip/dialog.ts";
 
 /** Requests of one dialog that may wait for their turn; beyond it 503, so one client's flood stays its own. */
 const MAX_WAITING = 64;
@@ -40,10 +47,12 @@ export class Session implements OutgoingDialog, Recorder {
   user: User;
   readonly epid: string;
   readonly home: Incarnation;
-  readonly epoch: number;
+  epoch: number;
   flow: Flow;
   /** Wall clock; null while the connection stands. */
   awaySinceMs: number | null;
+  /** The store has flow, absence and epoch as they are here. */
+  onRecord = true;
   /** Monotonic clock. */
   lastHeardMs: number;
   /** A dialog that asked `requri` only looks up; it never takes over another one's rooms. */
@@ -58,6 +67,8 @@ export class Session implements OutgoingDialog, Recorder {
   /** Monotonic clock: when it was last given the list of a large room. */
   listedMs = Number.NEGATIVE_INFINITY;
   readonly rooms = new Map<number, JoinedHere>();
+  /** Earlier dialogs of its endpoint whose rooms it has begun to take over. */
+  readonly adopting = new Set<DialogToken>();
 
   private cseq: number;
   private remoteCSeq = 0;
@@ -89,6 +100,11 @@ export class Session implements OutgoingDialog, Recorder {
   nextCSeq(): number {
     this.cseq += 1;
     return this.cseq;
+  }
+
+  /** Half of its epoch's numbers are used: the next one must be on record before the others are. */
+  get needsEpoch(): boolean {
+    return this.cseq - firstCSeq(this.epoch) >= CSEQS_PER_EPOCH / 2;
   }
 
   /** True when copies can be sent: the dialog lives and its connection stands. */

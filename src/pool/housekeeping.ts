@@ -79,8 +79,9 @@ export class Housekeeping {
   }
 
   start(): void {
-    const { changes, fanout, review, takeover } = this.ports;
+    const { attendance, changes, fanout, review, takeover } = this.ports;
     this.every(SWEEP_MS, "ending sessions", () => this.endSessions());
+    this.every(SWEEP_MS, "keeping sessions on record", () => attendance.keepRecords());
     this.every(1_000, "saving progress", () => this.saveProgress());
     this.every(TAKEOVER_LOOK_MS, "looking for dead nodes", () => takeover.look());
     for (const { what, everyMs, work } of this.ports.chores) this.every(everyMs, what, work);

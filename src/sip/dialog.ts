@@ -63,7 +63,10 @@ export function parseContactUser(user: string): { issuedBy: Incarnation; token: 
   return { issuedBy: match[1] as Incarnation, token: match[2] as DialogToken }; // the pattern has just proven both shapes
 }
 
-/** Each epoch leaves room for 2^18 requests, so a new home never repeats a number of the old one; a gap is legal (RFC 3261 §12.2.2). */
+/** Requests of ours for which one epoch leaves room; a dialog that sends more goes on into the next ones. */
+export const CSEQS_PER_EPOCH = 2 ** 18;
+
+/** A new home's epoch is above all of the old one's, so it never repeats a number; a gap is legal (RFC 3261 §12.2.2). */
 export function firstCSeq(epoch: number): number {
-  return (epoch % 8191) * 2 ** 18 + 1;
+  return (epoch % 8191) * CSEQS_PER_EPOCH + 1;
 }

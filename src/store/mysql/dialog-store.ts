@@ -73,6 +73,10 @@ export class MysqlDialogStore implements DialogStore {
     return rows.map(({ token }) => token as DialogToken); // 16 bytes in hex
   }
 
+  async rooms(token: DialogToken): Promise<JoinedRoom[]> {
+    return (await this.#rooms([token])).get(token) ?? [];
+  }
+
   async remembered(userId: number, epid: string): Promise<number[]> {
     if (epid === "") return [];
     const endpoint = raw(endpointKey(epid));

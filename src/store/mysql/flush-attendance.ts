@@ -92,17 +92,14 @@ function planPart(
   state.writes.settle.push(() => resolve(undefined));
 }
 
-function planFlow(
-  { dialogs, writes }: FlushState,
-  { token, flow, awaySinceMs, resolve }: Entry<"flow">,
-): void {
+function planFlow({ dialogs, writes }: FlushState, { token, now, resolve }: Entry<"flow">): void {
   writes.settle.push(() => resolve(undefined));
   const head = dialogs.get(token);
   if (!head) return;
-  dialogs.set(token, { ...head, away: awaySinceMs !== null });
+  dialogs.set(token, { ...head, away: now.awaySinceMs !== null });
   const opened = writes.openedDialogs.get(token);
-  if (opened) writes.openedDialogs.set(token, { ...opened, flow, awaySinceMs });
-  else writes.movedDialogs.set(token, { flow, awaySinceMs });
+  if (opened) writes.openedDialogs.set(token, { ...opened, ...now });
+  else writes.movedDialogs.set(token, now);
 }
 
 function planEnd(state: FlushState, entry: Entry<"end">, context: FlushContext): void {
@@ -140,15 +137,14 @@ function planAdopt(state: FlushState, { by, from, resolve }: Entry<"adopt">, con
   const mine = state.dialogs.get(by.token);
   const joined = state.joined.get(by.token);
   if (!mine || !joined || from === by.token || !mayAdopt(old, mine)) {
-    state.writes.settle.push(() => resolve([]));
+    state.writes.settle.push(() => resolve(undefined));
     return;
   }
   const before = { ...by, token: from };
   const atMs = context.nowMs();
-  const adopted = [...takeRooms(state, from)].flatMap(([roomId, { mask }]) => {
+  for (const [roomId, { mask }] of takeRooms(state, from)) {
     const room = state.rooms.get(roomId);
-    if (!room) return [];
-    const since = room.lastNumber + room.posts;
+    if (!room) continue;
     // Entered by both: each entry on record has its own end.
     if (joined.after.has(roomId))
       recordInRoom(
@@ -157,13 +153,12 @@ function planAdopt(state: FlushState, { by, from, resolve }: Entry<"adopt">, con
         { by: before, room, fact: { kind: "PART", reason: "connection-lost" }, atMs },
         context,
       );
-    else joined.after.set(roomId, { mask, since });
-    return [{ roomId, mask, since, lastNumber: since }];
-  });
+    else joined.after.set(roomId, { mask, since: room.lastNumber + room.posts });
+  }
   const fact = { kind: "LOGOUT", reason: "replaced", successor: sessionOf(by.token) } as const;
   recordHere(state.writes, { by: before, fact, atMs }, context);
   forgetDialog(state, from);
-  state.writes.settle.push(() => resolve(adopted));
+  state.writes.settle.push(() => resolve(undefined));
 }
 
 /** Only what the same endpoint left behind, and only while its connection is closed. */

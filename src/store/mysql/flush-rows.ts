@@ -97,11 +97,11 @@ function dialogStatements({ joined, writes }: FlushState, nowMs: number): string
     statements.push(...insertRows("REPLACE INTO ended_dialog (token, until_ms)", rows));
   }
   statements.push(...insertRows(INSERT_DIALOG, [...writes.openedDialogs.values()].map(dialogRow)));
-  for (const [token, { flow, awaySinceMs }] of writes.movedDialogs) {
+  for (const [token, { flow, awaySinceMs, epoch }] of writes.movedDialogs) {
     statements.push(
       `UPDATE dialog SET edge = ${text(flow.edge)}, edge_start = ${text(flow.edgeStart)}, conid = ${int(flow.conid)}, ` +
         `source = ${text(flow.source)}, transport = ${text(flow.transport)}, ` +
-        `away_since_ms = ${awaySinceMs === null ? "NULL" : int(awaySinceMs)} WHERE token = ${bytes(token)}`,
+        `epoch = ${int(epoch)}, away_since_ms = ${awaySinceMs === null ? "NULL" : int(awaySinceMs)} WHERE token = ${bytes(token)}`,
     );
   }
   statements.push(...insertRows("INSERT INTO dialog_room (token, room_id, mask, since)", entered));

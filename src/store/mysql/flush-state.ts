@@ -1,6 +1,5 @@
 import type { StoredMessage } from "../../chat/message.ts";
 import type { DialogRecord } from "../../ports.ts";
-import type { Flow } from "../../sip/dialog.ts";
 import type { Entry } from "./journal-entry.ts";
 
 /** What a flush needs to know besides its entries. */
@@ -74,7 +73,7 @@ export interface FlushWrites {
   readonly events: string[];
   readonly eventIds: string[];
   readonly openedDialogs: Map<string, DialogRecord>;
-  readonly movedDialogs: Map<string, { flow: Flow; awaySinceMs: number | null }>;
+  readonly movedDialogs: Map<string, Entry<"flow">["now"]>;
   readonly endedDialogs: Set<string>;
   /** Rooms of an endpoint to be remembered, in place of those remembered before. */
   readonly remembered: Map<string, { userId: number; endpoint: string; rooms: readonly number[] }>;

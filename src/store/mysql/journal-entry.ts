@@ -2,8 +2,8 @@ import type { PartReason } from "../../chat/compliance-event.ts";
 import type { StoredMessage } from "../../chat/message.ts";
 import type { Reading, SpooledReading } from "../../chat/reading.ts";
 import type { Room } from "../../chat/room.ts";
-import type { DialogRecord, JoinedRoom, PostEntry, Recorder, STALE } from "../../ports.ts";
-import type { DialogToken, Flow, Incarnation } from "../../sip/dialog.ts";
+import type { DialogRecord, PostEntry, Recorder, STALE } from "../../ports.ts";
+import type { DialogToken, Incarnation } from "../../sip/dialog.ts";
 
 /** What can be asked of the journal, and what each is answered. */
 export interface Work {
@@ -22,7 +22,7 @@ export interface Work {
     readonly reason: PartReason;
     readonly remember: boolean;
   };
-  flow: { readonly token: DialogToken; readonly flow: Flow; readonly awaySinceMs: number | null };
+  flow: { readonly token: DialogToken; readonly now: Pick<DialogRecord, "flow" | "awaySinceMs" | "epoch"> };
   adopt: { readonly by: Recorder; readonly from: DialogToken };
 }
 
@@ -36,7 +36,7 @@ export interface Outcomes {
   open: undefined;
   end: boolean;
   flow: undefined;
-  adopt: (JoinedRoom & { readonly lastNumber: number })[];
+  adopt: undefined;
 }
 
 export type Kind = keyof Work;

@@ -101,11 +101,11 @@ export class MysqlJournal implements Journal, SpoolJournal {
     return this.#enqueue("end", { by, home, reason, remember });
   }
 
-  flow(...[token, flow, awaySinceMs]: Parameters<Journal["flow"]>): Promise<void> {
-    return this.#enqueue("flow", { token, flow, awaySinceMs });
+  flow(...[token, now]: Parameters<Journal["flow"]>): Promise<void> {
+    return this.#enqueue("flow", { token, now });
   }
 
-  adopt(...[by, from]: Parameters<Journal["adopt"]>): Promise<Outcomes["adopt"]> {
+  adopt(...[by, from]: Parameters<Journal["adopt"]>): Promise<void> {
     return this.#enqueue("adopt", { by, from });
   }
 

@@ -11,8 +11,7 @@ const flow = (queuedAtMs = 0): Entry => ({
   ...nothing,
   kind: "flow",
   token: by.token,
-  flow: by.flow,
-  awaySinceMs: null,
+  now: { flow: by.flow, awaySinceMs: null, epoch: 0 },
   queuedAtMs,
 });
 const entering = (rooms: readonly Room[]): Entry => ({
