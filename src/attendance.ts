@@ -1,4 +1,5 @@
 import type { PartReason } from "./chat/compliance-event.ts";
+import { ChatError } from "./chat/errors.ts";
 import { NO_ACCESS, refusal } from "./chat/role.ts";
 import type { Room } from "./chat/room.ts";
 import type { Fanout } from "./delivery/fanout.ts";
@@ -222,7 +223,7 @@ export class Attendance {
         session.rooms.set(roomId, { room, mask, since, mayPost: false });
         rosters.enter(session, room, mask);
       }
-      await fanout.resume([session], room);
+      if (!(await fanout.resume([session], room))) throw new ChatError("OVERLOADED"); // decided again at its next word
     }
   }
 

@@ -85,20 +85,23 @@ export class Fanout {
   /**
    * Sessions that another node served until it died go on where it had come to: each from its own `since`, then in step with the
    * others of the room. Nobody who was here before gets anything twice.
+   * @returns false when the room is another version by now: who is still entitled must be found again, before anything more is sent
    */
-  async resume(sessions: readonly Session[], room: Room): Promise<void> {
+  async resume(sessions: readonly Session[], room: Room): Promise<boolean> {
     let heard = Math.min(...sessions.map((session) => session.rooms.get(room.id)?.since ?? 0));
     for (;;) {
       const channel = this.channels.get(room.id)?.channel;
       if (!channel || channel.delivered <= heard) break;
       const upTo = Math.min(channel.delivered, heard + CATCH_UP_STEP);
-      for (const message of await this.ports.messages.range(room.id, heard + 1, upTo)) {
-        this.send(sessions, room.id, message.number, encode(room, message));
-      }
+      const messages = await this.ports.messages.range(room.id, heard + 1, upTo);
+      const [now = room] = await this.ports.rooms.byIds([room.id]); // read after the messages
+      if (now.accessVersion !== room.accessVersion) return false;
+      for (const one of messages) this.send(sessions, room.id, one.number, encode(room, one));
       heard = upTo;
     }
     for (const session of sessions)
       if (!session.ended && session.rooms.has(room.id)) this.enter(session, room, heard); // or it left meanwhile
+    return true;
   }
 
   leave(session: Session, roomId: number): void {

@@ -1,5 +1,6 @@
 import { setTimeout as pause } from "node:timers/promises";
 import type { Attendance } from "../attendance.ts";
+import type { Room } from "../chat/room.ts";
 import type { Fanout } from "../delivery/fanout.ts";
 import type { ReadMarks } from "../delivery/read-marks.ts";
 import type { DialogStore, JoinedRoom, LeaseStore, ProgressStore, RoomStore } from "../ports.ts";
@@ -84,9 +85,7 @@ export class Takeover {
     await this.untilDone("dropping presence", () => this.ports.dropPresence(dead));
     for (const [roomId, sessions] of sessionsOf) {
       const room = byId.get(roomId);
-      const staying = sessions.filter((session) => session.rooms.has(roomId));
-      if (room && staying.length > 0)
-        await this.untilDone("resuming a room", () => fanout.resume(staying, room));
+      if (room) await this.untilDone("resuming a room", () => this.resume(sessions, room));
     }
     await this.untilDone("catching up", () => fanout.catchUp());
     // On record at once: a room in which nothing happens any more would else be told from the beginning at the next takeover.
@@ -98,6 +97,21 @@ export class Takeover {
     await this.untilDone("saving progress", () => progress.save(this.ports.me, new Map(heard)));
     await this.untilDone("forgetting progress", () => progress.forget(dead));
     this.ports.onTaken(dead, left.length);
+  }
+
+  private async resume(sessions: readonly Session[], reviewed: Room): Promise<void> {
+    const { fanout, review, rooms } = this.ports;
+    for (let room = reviewed; ; ) {
+      const staying = sessions.filter(({ rooms }) => rooms.has(room.id));
+      if (staying.length === 0 || (await fanout.resume(staying, room))) return;
+      // Whoever looks after a change looks at those who hear the room: not at these, yet.
+      [room = room] = await rooms.byIds([room.id]);
+      for (const { rooms: joined } of staying) {
+        const known = joined.get(room.id);
+        if (known) joined.set(room.id, { ...known, room, mayPost: false });
+      }
+      await review.restored(staying, ({ id }) => id === room.id);
+    }
   }
 
   /** Sessions that are in memory must hear their rooms, however long the database stays away. */

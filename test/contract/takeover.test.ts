@@ -9,11 +9,13 @@ import {
   dialogRecord,
   type MysqlLab,
   newScene,
+  newUser,
   postEntry,
   recorder,
   startMysqlLab,
 } from "../support/mysql.ts";
 import { Faults, nodeCore } from "../support/node-core.ts";
+import { until } from "../support/until.ts";
 
 let lab: MysqlLab;
 let stores: Stores;
@@ -129,6 +131,34 @@ test("of two nodes that died at once each one's clients go on where it had come 
       new Set(both.map(({ dead }) => `${dead} 2`)),
     );
     assert.deepEqual(node.sent, new Map(both.map(({ alice }) => [alice.token, [4, 5]])));
+  } finally {
+    node.stop();
+    await leaveNothing(me);
+  }
+});
+
+test("who loses his right while a takeover waits for the database hears nothing that was said since", async () => {
+  const { room, alice } = await deadNode();
+  const me = await stores.leases.begin("survivor");
+  const faults = new Faults();
+  const node = nodeCore(stores, me, faults);
+  try {
+    const insider = await newUser(stores, "insider");
+    const open = await stores.administration.addRole(room.id, insider.uri, "member");
+    const resident = await node.attendance.open(dialogRecord(recorder(insider), me));
+    await node.attendance.enter(resident, [{ room: open, mask: 1, mayPost: true }]);
+    faults.failAt = "range";
+    faults.meanwhile = async () => {
+      const closed = await stores.administration.removeRole(room.id, alice.user.uri, "member");
+      await node.review.room(room.id);
+      const message = await stores.journal(me).post(postEntry(resident, closed, "not for her"));
+      assert.ok(message !== "stale");
+      node.fanout.stored(closed, message);
+    };
+    await takeOver(node);
+    assert.deepEqual(faults.failed, ["range"]);
+    await until("she is out", async () => (await stores.dialogs.rooms(alice.token)).length === 0);
+    assert.deepEqual(node.sent, new Map([[resident.token, [6]]]));
   } finally {
     node.stop();
     await leaveNothing(me);

@@ -18,9 +18,11 @@ import type { Stores } from "../../src/store/mysql/stores.ts";
 /** Makes the database fail at one call of all that are made: before anything was done, or when it was done and nobody heard. */
 export class Faults {
   calls = 0;
-  /** Which call fails; 0 for none. */
-  failAt = 0;
+  /** Which call fails, by its number or, once, by its name; 0 for none. */
+  failAt: number | string = 0;
   when: "before" | "after" = "before";
+  /** What happens while the database is away. */
+  meanwhile: () => Promise<void> = async () => {};
   /** What failed. */
   readonly failed: string[] = [];
 
@@ -36,8 +38,11 @@ export class Faults {
 
   private async call(name: string, work: () => Promise<unknown>): Promise<unknown> {
     this.calls += 1;
-    const fails = this.calls === this.failAt;
-    if (fails) this.failed.push(name);
+    const fails = this.failAt === this.calls || (this.failAt === name && this.failed.length === 0);
+    if (fails) {
+      this.failed.push(name);
+      await this.meanwhile();
+    }
     if (!fails || this.when === "after") {
       const answer = await work();
       if (!fails) return answer;
