@@ -1,9 +1,9 @@
-import { existsSync, readFileSync } from "node:fs";
-import { readableCheckpoints } from "../../src/compliance/log/checkpoint.ts";
+import { existsSync } from "node:fs";
 import { MalformedNote, readVerifierKey, type VerifierKey } from "../../src/compliance/log/note.ts";
+import { CheckpointList } from "../../src/compliance/verify/checkpoint-list.ts";
 import { ExportSource } from "../../src/compliance/verify/export-source.ts";
 import { CannotCheck } from "../../src/compliance/verify/ports.ts";
-import { type OutsideCheckpoint, type Verified, verifyLog } from "../../src/compliance/verify/verify.ts";
+import { type Verified, verifyLog } from "../../src/compliance/verify/verify.ts";
 import { MysqlArchiveReader } from "../../src/store/mysql/archive-reader.ts";
 import { MysqlArchiveStatus } from "../../src/store/mysql/archive-status.ts";
 import { Database, PATIENT_MS } from "../../src/store/mysql/database.ts";
@@ -85,10 +85,10 @@ async function online(values: Values, show: ShowProgress): Promise<Report> {
   try {
     const status = new MysqlArchiveStatus(database);
     const from = await fromOf(values, status);
-    const outside = [...given(values), ...copies(config)];
+    const outside = [...(await given(values)), ...(await copies(config))];
     const onProgress = (done: number, all: number) => show("events", done, all);
     const found = await verifyLog(new MysqlArchiveReader(database), { keys, from, outside, onProgress });
-    const because = found.finding ? [] : await missing(status, found);
+    const because = found.finding ? [] : [...found.open, ...(await missing(status, found))];
     const verdict = found.finding ? "tampered" : because.length > 0 ? "incomplete" : "ok";
     await status.noteCheck({
       from: found.from,
@@ -111,14 +111,14 @@ async function offline(folder: string, values: Values, show: ShowProgress): Prom
   const trusted = givenKeys(values) ?? configuredKey(values);
   const keys = trusted ?? source.manifest.keys.map(publicKey);
   const onProgress = (done: number, all: number) => show("events", done, all);
-  const found = await verifyLog(source, { keys, outside: given(values), onProgress });
+  const found = await verifyLog(source, { keys, outside: await given(values), onProgress });
   const remarks = trusted
     ? []
     : ["the public key was taken from the export itself: whoever forged one forged the other; give --key"];
   return {
     ...found,
-    verdict: found.finding ? "tampered" : "ok",
-    because: [],
+    verdict: found.finding ? "tampered" : found.open.length > 0 ? "incomplete" : "ok",
+    because: found.open,
     remarks: [...remarksOn(found), ...remarks],
   };
 }
@@ -170,24 +170,23 @@ function configuredKey(values: Values): VerifierKey[] | undefined {
 }
 
 /** What --checkpoint names. @throws CannotCheck */
-function given(values: Values): OutsideCheckpoint[] {
+async function given(values: Values): Promise<CheckpointList[]> {
   const file = text(values.checkpoint);
   if (file === undefined) return [];
-  let content: string;
+  let found: CheckpointList;
   try {
-    content = readFileSync(file, "utf8");
+    found = await CheckpointList.read(file);
   } catch {
     throw new CannotCheck(`${file} cannot be read`);
   }
-  const found = readableCheckpoints(content.replaceAll("\r\n", "\n"));
   if (found.length === 0) throw new CannotCheck(`there is no checkpoint in ${file}`);
-  return found.map((checkpoint) => ({ from: file, checkpoint }));
+  return [found];
 }
 
 /** The worker's own copies, where this process can read them. */
-function copies({ checkpointFile: file }: Config): OutsideCheckpoint[] {
+async function copies({ checkpointFile: file }: Config): Promise<CheckpointList[]> {
   try {
-    return readableCheckpoints(readFileSync(file, "utf8")).map((checkpoint) => ({ from: file, checkpoint }));
+    return [await CheckpointList.read(file)];
   } catch {
     return [];
   }

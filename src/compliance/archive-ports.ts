@@ -86,6 +86,8 @@ export interface ArchiveStore extends LogHashes {
   knownEvents(eventIds: readonly string[]): Promise<string[]>;
   /** Where an event that is missing in the intake still is: ids of the outbox rows under these numbers of their streams. */
   inOutbox(missing: readonly { readonly stream: string; readonly streamSeq: number }[]): Promise<string[]>;
+  /** The archive's own events of this kind that are sealed from this number of the log on, in its order. */
+  ownEvents(kind: string, from: number): Promise<{ readonly seq: number; readonly body: Buffer }[]>;
   gaps(minWaitMs: number): Promise<Gap[]>;
   lastCheckpoint(): Promise<StoredCheckpoint | undefined>;
   /** In the order of their sizes. */

@@ -11,7 +11,9 @@ import { takeApart } from "./log/content.ts";
 import { Frontier, type KeptNode } from "./log/frontier.ts";
 import { leafHash } from "./log/hashes.ts";
 import { makeSalts, writeLeaf } from "./log/leaf.ts";
+import { type VerifierKey, writeVerifierKey } from "./log/note.ts";
 import { rangeHash, readPeaks } from "./log/proofs.ts";
+import { ARCHIVE_STREAM, KEY_ROTATE, readRotation } from "./log/rotation.ts";
 
 /** What is to be done with a page of waiting events. */
 export interface Prepared {
@@ -43,6 +45,10 @@ export class OpenLog {
   /** Prepared and not in the database yet, in their order. */
   readonly #ahead: Prepared[] = [];
   #last: StoredCheckpoint | undefined;
+  /** Number of the event that changed a key, by the key. */
+  readonly #changedKeys = new Map<string, number>();
+  /** From there on events that change keys may be in the database that are not among these. */
+  #unread: number | undefined = 0;
 
   private constructor(
     store: ArchiveStore,
@@ -91,6 +97,29 @@ export class OpenLog {
 
   root(): Buffer {
     return this.#frontier.root();
+  }
+
+  /** Number of the event that has put another key in the place of this one. It must not sign what reaches over that event. */
+  async changedBy(key: VerifierKey): Promise<number | undefined> {
+    return (await this.#changes()).get(writeVerifierKey(key));
+  }
+
+  /** Whether a key was changed since the last checkpoint. */
+  async hasChangedKey(): Promise<boolean> {
+    const signed = this.#last?.size ?? 0;
+    return [...(await this.#changes()).values()].some((seq) => seq >= signed);
+  }
+
+  async #changes(): Promise<ReadonlyMap<string, number>> {
+    if (this.#unread === undefined) return this.#changedKeys;
+    const from = this.#unread;
+    for (const { body, seq } of await this.#store.ownEvents(KEY_ROTATE, from)) {
+      const rotation = readRotation(body);
+      const key = rotation && writeVerifierKey(rotation.oldKey);
+      if (key !== undefined && !this.#changedKeys.has(key)) this.#changedKeys.set(key, seq);
+    }
+    if (this.#unread === from) this.#unread = undefined;
+    return this.#changedKeys;
   }
 
   isSealed(stream: string, streamSeq: number): boolean {
@@ -146,6 +175,8 @@ export class OpenLog {
     if (this.#ahead[0] !== prepared) throw new Error("a batch that is not the next one of the log");
     this.#ahead.shift();
     this.#frontier = prepared.frontier;
+    if (prepared.batch.heads.some(({ name }) => name === ARCHIVE_STREAM))
+      this.#unread ??= prepared.batch.leaves[0]?.seq;
   }
 
   async #learn(rows: readonly IntakeRow[]): Promise<void> {

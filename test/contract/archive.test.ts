@@ -9,7 +9,9 @@ import {
   isConsistent,
   rootByInclusion,
 } from "../../src/compliance/log/proofs.ts";
+import { KEY_ROTATE, signRotation } from "../../src/compliance/log/rotation.ts";
 import type { Sealer } from "../../src/compliance/sealer.ts";
+import { recordArchiveEvent } from "../../src/store/mysql/archive-events.ts";
 import { guardArchive } from "../../src/store/mysql/archive-guard.ts";
 import { MysqlArchiveStore } from "../../src/store/mysql/archive-store.ts";
 import { MysqlOutboxStore } from "../../src/store/mysql/outbox-store.ts";
@@ -297,6 +299,40 @@ describe("the sealer", { timeout: 120_000 }, () => {
     await sealer.sealNow();
     assert.deepEqual(seen.checkpoints, [5]);
     await sealer.stop();
+  });
+
+  test("signs nothing with a key that was changed, and at once with the one in its place", async () => {
+    const next = newSigner();
+    const old = makeSealer(lab.database, signer);
+    await lab.record(chats(5));
+    await old.sealer.sealNow();
+    const [before] = await lab.database.rows<{ size: number; root: Buffer }>(
+      "SELECT size, root FROM archive_checkpoint",
+    );
+    assert.ok(before);
+    const eventId = await recordArchiveEvent(lab.database, {
+      kind: KEY_ROTATE,
+      detail: { ...(await signRotation(signer, next, before)) },
+      actor: { id: 0, uri: "administrator:root", displayName: "root", email: null },
+      node: "n1",
+      atMs: Date.now(),
+    });
+    await lab.move([{ eventId }]);
+    await lab.record(chats(4));
+    assert.deepEqual(await old.sealer.sealNow(), { sealed: 5, end: "done" });
+    await old.sealer.stop();
+    const late = makeSealer(lab.database, signer);
+    await late.sealer.sealNow();
+    await late.sealer.stop();
+    assert.deepEqual([...old.seen.checkpoints, ...late.seen.checkpoints], [5]);
+    assert.match((await lab.verify({ keys: [next] })).open.join(), /event 5 changed the key/);
+    // Long before the next checkpoint would be due.
+    const { sealer, seen } = makeSealer(lab.database, next, { pollMs: 10 });
+    sealer.start();
+    await until("it is signed", () => seen.checkpoints.length > 0);
+    await sealer.stop();
+    const found = await lab.verify({ keys: [next] });
+    assert.deepEqual([found.finding, found.open, found.signed], [undefined, [], 10]);
   });
 
   test("does not go on behind a log that is not the one of its checkpoint", async () => {

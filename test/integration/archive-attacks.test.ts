@@ -14,16 +14,14 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, describe, test } from "node:test";
 import type { ComplianceEvent } from "../../src/chat/compliance-event.ts";
-import {
-  readCheckpoint,
-  readCheckpoints,
-  writeCheckpoint,
-  writeNote,
-} from "../../src/compliance/log/checkpoint.ts";
-import { signNote } from "../../src/compliance/log/note.ts";
-import { signRotation } from "../../src/compliance/log/rotation.ts";
+import { readCheckpoints, writeCheckpoint, writeNote } from "../../src/compliance/log/checkpoint.ts";
+import { type Signer, signNote } from "../../src/compliance/log/note.ts";
+import { type PurgeDetail, RETENTION_PURGE, signPurge } from "../../src/compliance/log/purge.ts";
+import { KEY_ROTATE, signRotation } from "../../src/compliance/log/rotation.ts";
+import { CheckpointList } from "../../src/compliance/verify/checkpoint-list.ts";
 import { ExportSource } from "../../src/compliance/verify/export-source.ts";
 import { exportLog } from "../../src/compliance/verify/export-writer.ts";
+import type { StoredLeaf } from "../../src/compliance/verify/ports.ts";
 import { verifyLog } from "../../src/compliance/verify/verify.ts";
 import { recordArchiveEvent } from "../../src/store/mysql/archive-events.ts";
 import { MysqlArchiveReader } from "../../src/store/mysql/archive-reader.ts";
@@ -37,6 +35,9 @@ const EVERY = 500;
 /** Of the administration's stream. */
 const AUDIT = 2_345;
 const PURGED = { from: 100, to: 119 };
+/** Purges of these are sealed too, but nobody's, or a key's that was changed before. */
+const UNSIGNED = 1_236;
+const OUTDATED = 1_237;
 
 const lab = new ArchiveLab(() => fill());
 const oldSigner = newSigner();
@@ -47,7 +48,7 @@ const nobody = { id: 0, uri: "admin:root", displayName: "root", email: null };
 let folder = "";
 let clean = "";
 /** The checkpoint that the auditor got by mail. */
-let mailed = "";
+let mailed: readonly CheckpointList[] = [];
 
 async function fill(): Promise<void> {
   let sealed = 0;
@@ -79,9 +80,16 @@ async function fill(): Promise<void> {
     });
   await seal(chats(EVERY), oldSigner);
   await seal(chats(2 * EVERY), oldSigner);
-  await own("KEY_ROTATE", { ...(await signRotation(oldSigner, signer)) });
-  await seal(chats(3 * EVERY - 2));
-  await own("RETENTION_PURGE", { policy: "P", ranges: [[PURGED.from, PURGED.to]] });
+  const [before] = await lab.database.rows<{ size: number; root: Buffer }>(
+    "SELECT size, root FROM archive_checkpoint ORDER BY size DESC LIMIT 1",
+  );
+  assert.ok(before);
+  await own(KEY_ROTATE, { ...(await signRotation(oldSigner, signer, before)) });
+  await seal(chats(3 * EVERY - 4));
+  await own(RETENTION_PURGE, { policy: "P", ...(await signPurge([[PURGED.from, PURGED.to]], signer)) });
+  // What anybody can do who writes into the outbox, and who has a key that was changed: the worker seals and signs it.
+  await own(RETENTION_PURGE, { policy: "P", ranges: [[UNSIGNED, UNSIGNED]] });
+  await own(RETENTION_PURGE, { policy: "P", ...(await signPurge([[OUTDATED, OUTDATED]], oldSigner)) });
   await seal([]);
   await lab.database.change("DELETE FROM archive_content WHERE seq >= ? AND seq <= ?", [
     PURGED.from,
@@ -92,15 +100,17 @@ async function fill(): Promise<void> {
     "SELECT size, note FROM archive_checkpoint ORDER BY size",
   );
   assert.equal(rows.at(-1)?.size, SIZE);
-  mailed = rows.at(-1)?.note ?? "";
   folder = mkdtempSync(join(tmpdir(), "parlance-export-"));
+  mailed = await outside(rows.at(-1)?.note ?? "");
   clean = join(folder, "clean");
   await exportLog(new MysqlArchiveReader(lab.database), clean, [signer]);
 }
 after(() => rmSync(folder, { recursive: true, force: true }));
 
-function outside(note: string) {
-  return [{ from: "mail.txt", checkpoint: readCheckpoint(note) }];
+async function outside(note: string): Promise<CheckpointList[]> {
+  const file = join(folder, `mail-${createHash("sha256").update(note).digest("hex").slice(0, 8)}.txt`);
+  writeFileSync(file, note);
+  return [await CheckpointList.read(file)];
 }
 
 async function content(queries: Queries, seq: number, change: (body: string) => string): Promise<void> {
@@ -123,6 +133,22 @@ async function cutTail(queries: Queries, from: number): Promise<void> {
 async function restore(queries: Queries, size: number): Promise<void> {
   await rewrite(queries, { from: size, events: () => [] });
   await queries.change("DELETE FROM archive_checkpoint WHERE size > ?", [size]);
+}
+
+const asItWas = (like: StoredLeaf) => ({ like, body: like.body ?? Buffer.alloc(0) });
+const isNoRotation = ({ body }: StoredLeaf) => !body?.includes(KEY_ROTATE);
+
+/** Another text in one message, and all behind it made to fit. */
+function forge(queries: Queries, from: number, by?: Signer): Promise<void> {
+  const massaged = (like: StoredLeaf) => ({
+    like,
+    body: Buffer.from(like.body?.toString().replace("message", "massage") ?? ""),
+  });
+  return rewrite(queries, {
+    from,
+    ...(by && { signer: by }),
+    events: ([first, ...rest]) => (first ? [massaged(first), ...rest.map(asItWas)] : []),
+  });
 }
 
 interface Attack {
@@ -300,37 +326,33 @@ const ATTACKS: readonly Attack[] = [
     what: "everything from a message on is written anew, without the key",
     seq: 1_000,
     field: /^root of events 1000 to 1000$|^root/,
-    attack: (q) =>
-      rewrite(q, {
-        from: 1_002,
-        events: (old) =>
-          old.map((like, place) => ({
-            like,
-            body:
-              place === 0
-                ? Buffer.from(like.body?.toString().replace("message", "massage") ?? "")
-                : (like.body ?? Buffer.alloc(0)),
-          })),
-      }),
+    attack: (q) => forge(q, 1_002),
   },
   {
     what: "everything from a message on is written anew and signed with the stolen key",
     seq: 2_500,
     field: /^root of events 2500 to 2999$/,
     external: true,
+    attack: (q) => forge(q, 1_610, signer),
+  },
+  {
+    what: "everything from a message on is written anew and signed with the key that was changed later, and stolen",
+    seq: 500,
+    field: /^root of events 500 to 999$/,
+    attack: (q) => forge(q, 120, oldSigner),
+  },
+  {
+    what: "what came after a key was changed is written anew and signed with the old one",
+    seq: 1_500,
+    field: /^signature of checkpoint 2000$/,
+    attack: (q) => forge(q, 1_610, oldSigner),
+  },
+  {
+    what: "the same, and the event of the change is taken out",
+    seq: 0,
+    field: /^signature of checkpoint 500$/,
     attack: (q) =>
-      rewrite(q, {
-        from: 1_610,
-        signer,
-        events: (old) =>
-          old.map((like, place) => ({
-            like,
-            body:
-              place === 0
-                ? Buffer.from(like.body?.toString().replace("message", "massage") ?? "")
-                : (like.body ?? Buffer.alloc(0)),
-          })),
-      }),
+      rewrite(q, { from: 120, signer: oldSigner, events: (old) => old.filter(isNoRotation).map(asItWas) }),
   },
   {
     what: "a message is left out, everything behind it is written anew and signed with the stolen key",
@@ -341,7 +363,7 @@ const ATTACKS: readonly Attack[] = [
       rewrite(q, {
         from: 1_610,
         signer,
-        events: (old) => old.slice(1).map((like) => ({ like, body: like.body ?? Buffer.alloc(0) })),
+        events: (old) => old.slice(1).map(asItWas),
       }),
   },
   {
@@ -431,6 +453,18 @@ const ATTACKS: readonly Attack[] = [
     },
   },
   {
+    what: "content is deleted, and an event of its purge put into the outbox before",
+    seq: UNSIGNED,
+    field: /^content$/,
+    attack: (q) => q.change("DELETE FROM archive_content WHERE seq = ?", [UNSIGNED]),
+  },
+  {
+    what: "the same, signed with a key that was changed before",
+    seq: OUTDATED,
+    field: /^content$/,
+    attack: (q) => q.change("DELETE FROM archive_content WHERE seq = ?", [OUTDATED]),
+  },
+  {
     what: "a recorded purge is made to cover more",
     seq: 100,
     field: /^content$/,
@@ -505,7 +539,9 @@ const ATTACKS: readonly Attack[] = [
 
 /** On the record, though nobody signed for it. */
 function forgedPurge(queries: Queries): Promise<void> {
-  return append(queries, "archive", "RETENTION_PURGE", (streamSeq) => purgeBody(streamSeq, 1_234));
+  return append(queries, "archive", RETENTION_PURGE, (streamSeq) =>
+    purgeBody(streamSeq, { ranges: [[1_234, 1_234]] }),
+  );
 }
 
 class Undone extends Error {}
@@ -527,13 +563,13 @@ async function onCopy<T>(work: (queries: Queries) => Promise<T>): Promise<T> {
 
 describe("verify finds in the database", { timeout: 180_000 }, () => {
   test("nothing, when nothing was changed: with a changed key, a purge on the record, and checkpoints from outside", async () => {
-    for (const checkpoints of [[], outside(mailed)]) {
+    for (const checkpoints of [[], mailed]) {
       const found = await lab.verify({ keys: [signer], outside: checkpoints });
       assert.equal(found.finding, undefined);
       assert.deepEqual([found.size, found.signed, found.purged], [SIZE, SIZE, 20]);
     }
     for (const from of [1, 499, 500, 1_501, 2_999, 3_000, 9_999]) {
-      const found = await lab.verify({ keys: [signer], from, outside: outside(mailed) });
+      const found = await lab.verify({ keys: [signer], from, outside: mailed });
       assert.equal(found.finding, undefined, `from ${from}`);
       assert.equal(found.from % EVERY, 0);
       assert.ok(found.from <= from && found.from > from - EVERY - 7_000);
@@ -546,7 +582,7 @@ describe("verify finds in the database", { timeout: 180_000 }, () => {
       await onCopy(async (queries) => {
         await attack(queries);
         const alone = await lab.verify({ keys: [signer] }, queries);
-        const helped = await lab.verify({ keys: [signer], outside: outside(mailed) }, queries);
+        const helped = await lab.verify({ keys: [signer], outside: mailed }, queries);
         if (external) assert.equal(alone.finding, undefined, "the log alone looks right");
         for (const { finding } of external ? [helped] : [alone, helped]) {
           assert.ok(finding, "found");
@@ -570,21 +606,66 @@ describe("verify finds in the database", { timeout: 180_000 }, () => {
     const other = newSigner("example.org/other");
     const root = Buffer.alloc(32);
     const foreign = await signNote(writeCheckpoint({ origin: other.name, size: 5, root }), other);
-    await assert.rejects(lab.verify({ keys: [signer], outside: outside(foreign) }), {
+    await assert.rejects(lab.verify({ keys: [signer], outside: await outside(foreign) }), {
       name: "CannotCheck",
       message: /of another log/,
     });
     const unsigned = await signNote(writeCheckpoint({ origin: stranger.name, size: 5, root }), stranger);
-    await assert.rejects(lab.verify({ keys: [signer], outside: outside(unsigned) }), {
+    await assert.rejects(lab.verify({ keys: [signer], outside: await outside(unsigned) }), {
       name: "CannotCheck",
       message: /not signed/,
     });
   });
 
+  test("that the new key has said nothing, when a thief of the old one moves its change to the end; a newer checkpoint shows more", async () => {
+    await onCopy(async (queries) => {
+      await rewrite(queries, {
+        from: 1_000,
+        signer: oldSigner,
+        events: (old) =>
+          [...old.filter(isNoRotation), ...old.filter((one) => !isNoRotation(one))].map(asItWas),
+      });
+      // Otherwise the old key has signed more than it may.
+      await queries.change("DELETE FROM archive_checkpoint WHERE size = ?", [SIZE]);
+      for (const from of [0, SIZE]) {
+        const alone = await lab.verify({ keys: [signer], from }, queries);
+        assert.deepEqual([alone.finding, alone.signed], [undefined, 1_000]);
+        assert.match(alone.open.join(), /the new one has signed nothing since: from event 1000 on/);
+      }
+      const { finding } = await lab.verify({ keys: [signer], outside: mailed }, queries);
+      assert.equal(finding?.seq, 2_500);
+    });
+  });
+
+  test("the same in an export of what was forged", async () => {
+    await onCopy(async (queries) => {
+      await forge(queries, 120, oldSigner);
+      const dir = join(folder, "forged");
+      await exportLog(new MysqlArchiveReader(queries), dir, [signer]);
+      const { finding } = await verifyLog(await ExportSource.open(dir), { keys: [signer] });
+      assert.deepEqual([finding?.seq, finding?.field], [500, "root of events 500 to 999"]);
+    });
+  });
+
+  test("nothing, by what was mailed before the key was changed; and it still counts", async () => {
+    const [row] = await lab.database.rows<{ note: string }>(
+      "SELECT note FROM archive_checkpoint WHERE size = 500",
+    );
+    const early = await outside(row?.note ?? "");
+    assert.equal((await lab.verify({ keys: [signer], outside: early })).finding, undefined);
+    await onCopy(async (queries) => {
+      await forge(queries, 120, signer);
+      const { finding } = await lab.verify({ keys: [signer], outside: early }, queries);
+      assert.deepEqual([finding?.seq, finding?.field], [0, "root of events 0 to 499"]);
+    });
+  });
+
   test("that a key nobody named since cannot vouch for the log", async () => {
     // The old key is not the current one's successor.
-    const { finding } = await lab.verify({ keys: [oldSigner] });
-    assert.match(finding?.field ?? "", /^signature of checkpoint 1499$/);
+    const { finding } = await lab.verify({ keys: [oldSigner], from: 1_000 });
+    assert.match(finding?.field ?? "", /^signature of checkpoint 1497$/);
+    const all = await lab.verify({ keys: [oldSigner] });
+    assert.deepEqual([all.finding?.seq, all.finding?.field], [PURGED.from, "content"]);
   });
 });
 
@@ -593,7 +674,6 @@ interface ExportAttack {
   readonly seq: number;
   readonly field: RegExp;
   readonly attack: (folder: string) => unknown;
-  readonly external?: true;
 }
 
 const log = "log-000000.jsonl";
@@ -683,11 +763,10 @@ const EXPORT_ATTACKS: readonly ExportAttack[] = [
     attack: (dir) => manifest(dir, (text) => text.replace('"size": 3000', '"size": 2900')),
   },
   {
-    what: "the end is cut off everywhere",
-    seq: 2_500,
+    what: "a character of a leaf is another one whose low byte is the same",
+    seq: 700,
     field: /^event$/,
-    external: true,
-    attack: (dir) => cutExport(dir),
+    attack: (dir) => line(dir, 700, (text) => text.replace('\\"actor\\":1', '\\"actor\\":\u0131')),
   },
   {
     what: "the checkpoints are a forger's",
@@ -710,16 +789,24 @@ const EXPORT_ATTACKS: readonly ExportAttack[] = [
   },
   {
     what: "a purge is invented",
+    seq: 1_234,
+    field: /^content$/,
+    attack: (dir) => inventPurge(dir, { ranges: [[1_234, 1_234]] }),
+  },
+  {
+    what: "a purge is invented and signed with the stolen key",
     seq: 2_999,
     field: /^archive event$/,
-    attack: (dir) => {
-      line(dir, 1_234, (text) => JSON.stringify({ leaf: JSON.parse(text).leaf, seq: 1_234 }));
-      const file = join(dir, "archive-events.jsonl");
-      writeFileSync(file, readFileSync(file, "utf8") + purgeLine(2_999, 1_234));
-      resum(dir);
-    },
+    attack: async (dir) => inventPurge(dir, await signPurge([[1_234, 1_234]], signer)),
   },
 ];
+
+function inventPurge(dir: string, detail: Pick<PurgeDetail, "ranges">): void {
+  line(dir, 1_234, (text) => JSON.stringify({ leaf: JSON.parse(text).leaf, seq: 1_234 }));
+  const file = join(dir, "archive-events.jsonl");
+  writeFileSync(file, readFileSync(file, "utf8") + purgeLine(2_999, detail));
+  resum(dir);
+}
 
 /** Makes the manifest's sums right again. */
 function resum(
@@ -750,7 +837,7 @@ function cutExport(dir: string): void {
 
 describe("verify --offline finds in an export", { timeout: 120_000 }, () => {
   const check = async (dir: string, helped: boolean) =>
-    verifyLog(await ExportSource.open(dir), { keys: [signer], outside: helped ? outside(mailed) : [] });
+    verifyLog(await ExportSource.open(dir), { keys: [signer], outside: helped ? mailed : [] });
 
   test("nothing, when nothing was changed", async () => {
     for (const helped of [false, true]) {
@@ -766,12 +853,25 @@ describe("verify --offline finds in an export", { timeout: 120_000 }, () => {
     ]);
   });
 
-  for (const [index, { what, seq, field, attack, external }] of EXPORT_ATTACKS.entries())
+  test("that it ends before a checkpoint from outside: it is older, or was cut off", async () => {
+    const dir = join(folder, "cut");
+    cpSync(clean, dir, { recursive: true });
+    cutExport(dir);
+    const alone = await check(dir, false);
+    assert.deepEqual([alone.finding, alone.open], [undefined, []]);
+    const helped = await check(dir, true);
+    assert.equal(helped.finding, undefined);
+    assert.match(
+      helped.open.join(),
+      /^the export ends with 2500 events, before the checkpoint of 3000 in .*mail-/,
+    );
+  });
+
+  for (const [index, { what, seq, field, attack }] of EXPORT_ATTACKS.entries())
     test(`${what}: event ${seq}`, async () => {
       const dir = join(folder, `attacked-${index}`);
       cpSync(clean, dir, { recursive: true });
       await attack(dir);
-      if (external) assert.equal((await check(dir, false)).finding, undefined);
       const { finding } = await check(dir, true);
       assert.ok(finding, "found");
       assert.equal(finding.seq, seq, JSON.stringify(finding));

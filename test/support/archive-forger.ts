@@ -5,6 +5,7 @@ import { Frontier, type KeptNode } from "../../src/compliance/log/frontier.ts";
 import { leafHash } from "../../src/compliance/log/hashes.ts";
 import { makeSalts, readLeaf, writeLeaf } from "../../src/compliance/log/leaf.ts";
 import { type Signer, signNote } from "../../src/compliance/log/note.ts";
+import { type PurgeDetail, RETENTION_PURGE } from "../../src/compliance/log/purge.ts";
 import { ARCHIVE_STREAM } from "../../src/compliance/log/rotation.ts";
 import { writeLine } from "../../src/compliance/verify/export-format.ts";
 import type { StoredLeaf } from "../../src/compliance/verify/ports.ts";
@@ -135,14 +136,14 @@ export async function rewrite(queries: Queries, { from, events, signer }: Forger
   }
 }
 
-/** A purge of one event's content, in the archive's own stream. */
-export function purgeBody(streamSeq: number, seq: number): string {
+/** A purge, in the archive's own stream. */
+export function purgeBody(streamSeq: number, detail: Pick<PurgeDetail, "ranges">): string {
   return canonicalJson({
     actor: { email: null, id: 0, name: "root", uri: "administrator:root" },
     at: 1,
-    detail: { policy: "P", ranges: [[seq, seq]] },
+    detail: { policy: "P", ...detail },
     eventId: "0c".repeat(16),
-    kind: "RETENTION_PURGE",
+    kind: RETENTION_PURGE,
     node: "n1",
     room: NO_ROOM,
     session: "",
@@ -153,14 +154,14 @@ export function purgeBody(streamSeq: number, seq: number): string {
 }
 
 /** A line of an export that tells of a purge nobody sealed. */
-export function purgeLine(at: number, seq: number): string {
-  const body = Buffer.from(purgeBody(1, seq));
+export function purgeLine(at: number, detail: Pick<PurgeDetail, "ranges">): string {
+  const body = Buffer.from(purgeBody(1, detail));
   const eventId = "0c".repeat(16);
   const row = {
     eventId,
     stream: ARCHIVE_STREAM,
     streamSeq: 1,
-    kind: "RETENTION_PURGE",
+    kind: RETENTION_PURGE,
     atMs: 1,
     roomId: 0,
     body,

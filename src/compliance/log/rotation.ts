@@ -1,4 +1,5 @@
 import { canonicalContent } from "./content.ts";
+import { HASH_BYTES } from "./hashes.ts";
 import {
   base64,
   isSignedBy,
@@ -12,10 +13,13 @@ import {
 export const KEY_ROTATE = "KEY_ROTATE";
 export const ARCHIVE_STREAM = "archive";
 
-/** Another key signs from now on; both say so. */
+/** Another key signs from now on; both say so, and how the log was at that time: what is older has the new key's word too. */
 export interface Rotation {
   readonly oldKey: VerifierKey;
   readonly newKey: VerifierKey;
+  /** Size and root of the last checkpoint before. */
+  readonly size: number;
+  readonly root: Buffer;
 }
 
 /** What the event says of it. */
@@ -24,21 +28,30 @@ export interface RotationDetail {
   readonly newSignature: string;
   readonly oldKey: string;
   readonly oldSignature: string;
+  readonly root: string;
+  readonly size: number;
 }
 
 /** What both keys sign. */
-function statement({ oldKey, newKey }: Rotation): Buffer {
-  return Buffer.from(`parlance key rotation\n${writeVerifierKey(oldKey)}\n${writeVerifierKey(newKey)}\n`);
+function statement({ oldKey, newKey, size, root }: Rotation): Buffer {
+  const keys = `${writeVerifierKey(oldKey)}\n${writeVerifierKey(newKey)}\n`;
+  return Buffer.from(`parlance key rotation\n${oldKey.name}\n${size}\n${root.toString("base64")}\n${keys}`);
 }
 
 /** @throws what a signer throws */
-export async function signRotation(old: Signer, next: Signer): Promise<RotationDetail> {
-  const text = statement({ oldKey: old, newKey: next });
+export async function signRotation(
+  old: Signer,
+  next: Signer,
+  { size, root }: Pick<Rotation, "size" | "root">,
+): Promise<RotationDetail> {
+  const text = statement({ oldKey: old, newKey: next, size, root });
   return {
     newKey: writeVerifierKey(next),
     newSignature: (await next.sign(text)).toString("base64"),
     oldKey: writeVerifierKey(old),
     oldSignature: (await old.sign(text)).toString("base64"),
+    root: root.toString("base64"),
+    size,
   };
 }
 
@@ -48,9 +61,17 @@ export function readRotation(body: Uint8Array): Rotation | undefined {
   const json = content?.parts.find(([name]) => name === "detail")?.[1];
   if (content?.head.kind !== KEY_ROTATE || typeof json !== "string") return undefined;
   const detail: Record<string, unknown> = JSON.parse(json);
-  const { newKey, newSignature, oldKey, oldSignature } = detail;
+  const { newKey, newSignature, oldKey, oldSignature, size } = detail;
+  const root = base64(String(detail.root));
+  if (!Number.isSafeInteger(size) || root?.length !== HASH_BYTES) return undefined;
   try {
-    const rotation = { oldKey: readVerifierKey(String(oldKey)), newKey: readVerifierKey(String(newKey)) };
+    const rotation = {
+      oldKey: readVerifierKey(String(oldKey)),
+      newKey: readVerifierKey(String(newKey)),
+      size: Number(size),
+      root,
+    };
+    if (rotation.oldKey.name !== rotation.newKey.name) return undefined;
     const text = statement(rotation);
     const signed = (key: VerifierKey, signature: unknown) => {
       const bytes = base64(String(signature));
@@ -62,15 +83,4 @@ export function readRotation(body: Uint8Array): Rotation | undefined {
   } catch {
     return undefined;
   }
-}
-
-/** The keys given, and all that led to them. A key that came after them is not among them: nobody whom we trust named it. */
-export function trusted(given: readonly VerifierKey[], rotations: readonly Rotation[]): VerifierKey[] {
-  const keys = new Map(given.map((key) => [writeVerifierKey(key), key]));
-  for (let before = -1; before !== keys.size; ) {
-    before = keys.size;
-    for (const { oldKey, newKey } of rotations)
-      if (keys.has(writeVerifierKey(newKey))) keys.set(writeVerifierKey(oldKey), oldKey);
-  }
-  return [...keys.values()];
 }

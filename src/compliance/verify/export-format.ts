@@ -70,7 +70,7 @@ export function writeLine({ seq, leaf, salts, body }: StoredLeaf): string {
   return `${JSON.stringify({ ...content, leaf: leaf.toString("latin1"), seq })}\n`;
 }
 
-/** @returns undefined for what is no such line */
+/** @returns undefined for what is no such line, spelled as writeLine does: other programs must not read something else in it */
 export function readLine(line: string): StoredLeaf | undefined {
   let value: unknown;
   try {
@@ -82,7 +82,7 @@ export function readLine(line: string): StoredLeaf | undefined {
   if (typeof text !== "string" || !Number.isSafeInteger(seq)) return undefined;
   const leaf = Buffer.from(text, "latin1");
   const said = readLeaf(leaf);
-  return {
+  const stored: StoredLeaf = {
     seq: Number(seq),
     eventId: said?.eventId ?? "",
     stream: said?.stream ?? "",
@@ -97,6 +97,7 @@ export function readLine(line: string): StoredLeaf | undefined {
           ? Buffer.from(bodyBase64, "base64")
           : null,
   };
+  return writeLine(stored) === `${line}\n` ? stored : undefined;
 }
 
 /** Bytes and SHA-256 of what passes by. */

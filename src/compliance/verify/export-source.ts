@@ -1,8 +1,7 @@
 import { createReadStream } from "node:fs";
 import { readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
-import { readCheckpoints, writeNote } from "../log/checkpoint.ts";
-import { MalformedNote } from "../log/note.ts";
+import { CheckpointList } from "./checkpoint-list.ts";
 import {
   CHECKPOINTS,
   MANIFEST,
@@ -22,9 +21,11 @@ const LINES = 2_000;
 /** An exported log, read as a stream. */
 export class ExportSource implements LogSource {
   readonly manifest: Manifest;
+  readonly isCopy = true;
   readonly hashes = undefined;
   readonly #folder: string;
   readonly #tallies = new Map<string, Tally>();
+  #checkpoints: CheckpointList | undefined;
 
   private constructor(folder: string, manifest: Manifest) {
     this.#folder = folder;
@@ -64,14 +65,25 @@ export class ExportSource implements LogSource {
   }
 
   async *checkpoints(): AsyncIterable<KeptCheckpoint> {
-    const text = await small(join(this.#folder, CHECKPOINTS));
+    const list = await this.#list();
+    if (list.hasOther || list.length === 0) yield { note: "" };
+    for (const { size, root, note } of list.from(0)) yield { size, root, note: note() };
+  }
+
+  async checkpointUpTo(size: number): Promise<KeptCheckpoint | undefined> {
+    const [last] = (await this.#list()).upTo(size, 1);
+    return last && { size: last.size, root: last.root, note: last.note() };
+  }
+
+  /** @throws CannotCheck */
+  async #list(): Promise<CheckpointList> {
+    const path = join(this.#folder, CHECKPOINTS);
     try {
-      for (const checkpoint of readCheckpoints(text).sort((a, b) => a.size - b.size))
-        yield { note: writeNote(checkpoint.note), size: checkpoint.size, root: checkpoint.root };
+      this.#checkpoints ??= await CheckpointList.read(path);
     } catch (error) {
-      if (!(error instanceof MalformedNote)) throw error;
-      yield { note: "" };
+      throw unreadable(path, error);
     }
+    return this.#checkpoints;
   }
 
   async leafBefore(): Promise<undefined> {
@@ -117,7 +129,7 @@ export class ExportSource implements LogSource {
     this.#tallies.set(name, tally);
     const path = join(this.#folder, name);
     let rest = "";
-    const decoder = new TextDecoder("utf-8");
+    const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
     try {
       for await (const chunk of createReadStream(path, { highWaterMark: 1 << 20 }) as AsyncIterable<Buffer>) {
         tally.add(chunk);

@@ -15,6 +15,8 @@ import { CannotCheck, type LogSource } from "./ports.ts";
 
 /** Events in one file. */
 const PER_FILE = 100_000;
+/** Checkpoints in one write. */
+const AT_ONCE = 5_000;
 
 /**
  * Writes the log, as far as its last checkpoint reaches, into an empty folder: everything that is needed to check it elsewhere.
@@ -31,14 +33,12 @@ export async function exportLog(
   if ((await readdir(folder)).length > 0) throw new CannotCheck(`${folder} is not empty: give a new folder`);
   const own = await source.ownEvents();
   await source.size();
-  const notes: string[] = [];
-  for await (const { note } of source.checkpoints()) notes.push(note);
-  const last = notes.at(-1);
+  const last = await source.checkpointUpTo(Number.MAX_SAFE_INTEGER);
   if (last === undefined)
     throw new CannotCheck(
       "there is no checkpoint yet: the worker makes one within a minute of the first event",
     );
-  const { origin, size } = readCheckpoint(last);
+  const { origin, size } = readCheckpoint(last.note);
   const files: ExportedFile[] = [];
   const wanted = new Set(own.map(({ seq }) => seq));
   const ownLines: string[] = [];
@@ -58,14 +58,17 @@ export async function exportLog(
     }
   }
   if (file) files.push(await file.close());
-  for (const [name, lines] of [
-    [OWN_EVENTS, ownLines],
-    [CHECKPOINTS, [notes.join("\n")]],
-  ] as const) {
-    const other = await LogFile.create(folder, name, 0);
-    await other.write(lines);
-    files.push({ ...(await other.close()), events: 0 });
+  const events = await LogFile.create(folder, OWN_EVENTS, 0);
+  await events.write(ownLines);
+  files.push({ ...(await events.close()), events: 0 });
+  const checkpoints = await LogFile.create(folder, CHECKPOINTS, 0);
+  const notes: string[] = [];
+  for await (const { note } of source.checkpoints(0)) {
+    notes.push(`${note}\n`);
+    if (notes.length === AT_ONCE) await checkpoints.write(notes.splice(0));
   }
+  await checkpoints.write(notes);
+  files.push({ ...(await checkpoints.close()), events: 0 });
   const manifest: Manifest = {
     format: "parlance-log",
     version: 1,

@@ -1,12 +1,14 @@
 import { EVENT_MISSING } from "../acceptance.ts";
-import { readCheckpoint, type SignedCheckpoint } from "../log/checkpoint.ts";
-import { Frontier, KEPT_HEIGHT, type KeptNode } from "../log/frontier.ts";
+import { readCheckpoint } from "../log/checkpoint.ts";
+import type { Frontier, KeptNode } from "../log/frontier.ts";
 import { readLeaf } from "../log/leaf.ts";
-import { signerOf, type VerifierKey } from "../log/note.ts";
-import { type LogHashes, MissingHash } from "../log/proofs.ts";
+import { MalformedNote, type Note, signerOf } from "../log/note.ts";
+import type { ListedCheckpoint } from "./checkpoint-list.ts";
+import { compareNodes } from "./kept-hashes.ts";
 import { checkLeaf, type Predecessor } from "./leaf-check.ts";
 import type { OwnEvents } from "./own-events.ts";
 import { CannotCheck, type Finding, type KeptCheckpoint, type LogSource, type StoredLeaf } from "./ports.ts";
+import { checkNote, type Trust } from "./trust.ts";
 
 /** As a leaf spells its kind; a quote inside of anything else there is escaped or not allowed. */
 const MISSING = Buffer.from(`"kind":"${EVENT_MISSING}"`);
@@ -19,10 +21,22 @@ interface Suspicion {
   readonly to: number;
 }
 
-/** The leaves of a log, one after the other, against its checkpoints and its stored hashes. */
+/** Somebody else's word for a root: a checkpoint that was kept elsewhere, or, without a file, both keys' when one was changed. */
+export type Witness =
+  | ListedCheckpoint
+  | { readonly from?: undefined; readonly size: number; readonly root: Buffer };
+
+/** Where a check begins. */
+export interface Start {
+  readonly frontier: Frontier;
+  /** Size up to which a key that signs now vouches for what is there. */
+  readonly vouched: number;
+}
+
+/** The leaves of a log, one after the other, against its checkpoints, others' and its stored hashes. */
 export class LogCheck {
   readonly #source: LogSource;
-  readonly #keys: readonly VerifierKey[];
+  readonly #trust: Trust;
   readonly #purged: (seq: number) => boolean;
   readonly #frontier: Frontier;
   readonly #begin: number;
@@ -32,18 +46,29 @@ export class LogCheck {
   readonly #nodes: KeptNode[] = [];
   #checkpoints: AsyncIterator<KeptCheckpoint> | undefined;
   #nextCheckpoint: KeptCheckpoint | undefined;
+  readonly #witnesses: Iterator<Witness>;
+  #nextWitness: Witness | undefined;
+  /** Size at which the next of both is looked at. */
+  #nextSize = 0;
   #suspicion: Suspicion | undefined;
   /** Sizes up to which roots were right. */
   #proven: number;
   signed = 0;
+  /** As far as a key that signs now vouches for it. */
+  vouched: number;
+  /** A checkpoint from outside that reaches beyond a copy. */
+  beyond: Witness | undefined;
   purgedSeen = 0;
   missingSeen = 0;
 
-  constructor(source: LogSource, keys: readonly VerifierKey[], own: OwnEvents, frontier = new Frontier()) {
+  /** @param witnesses in the order of their sizes, none below the start */
+  constructor(source: LogSource, own: OwnEvents, { frontier, vouched }: Start, witnesses: Iterable<Witness>) {
     this.#source = source;
     this.#own = own;
+    this.#witnesses = witnesses[Symbol.iterator]();
+    this.vouched = vouched;
     this.#keep = source.hashes && ((node) => this.#nodes.push(node));
-    this.#keys = keys;
+    this.#trust = own.trust;
     this.#purged = (seq) => own.mayBeGone(seq);
     this.#frontier = frontier;
     this.#begin = frontier.size;
@@ -61,8 +86,9 @@ export class LogCheck {
 
   /** @returns the first difference; undefined when there is none */
   async run(size: number, onProgress: (done: number) => void): Promise<Finding | undefined> {
-    this.#checkpoints = this.#source.checkpoints()[Symbol.asyncIterator]();
+    this.#checkpoints = this.#source.checkpoints(this.#begin)[Symbol.asyncIterator]();
     await this.#advance();
+    this.#advanceWitness();
     const early = await this.#checkpointsHere();
     if (early) return early;
     for await (const leaves of this.#source.leaves(this.#begin, size)) {
@@ -71,12 +97,12 @@ export class LogCheck {
         if (!before && this.#begin > 0) before = await this.#before(leaf);
         const found = this.#take(leaf, before) ?? this.#pastSearch();
         if (found) return found;
-        if (this.#atCheckpoint()) {
+        if (this.#nextSize <= this.#frontier.size) {
           const wrong = await this.#checkpointsHere();
           if (wrong) return wrong;
         }
       }
-      const found = await this.#compareNodes();
+      const found = await compareNodes(this.#source.hashes, this.#nodes.splice(0));
       if (found) this.#suspect(found);
       onProgress(this.#frontier.size);
     }
@@ -84,10 +110,23 @@ export class LogCheck {
     if (this.#frontier.size < size) return missing(this.#frontier.size, `one of ${size}`);
     const invented = this.#own.unseen(this.#begin);
     if (invented) return invented;
-    const beyond = this.#nextCheckpoint;
-    if (!beyond) return undefined;
-    const checked = this.#checkNote(beyond);
-    return "field" in checked ? checked : missing(size, `one of ${checked.size}, as a checkpoint says`);
+    return this.#lookBeyond(size);
+  }
+
+  /** What the log has lost, if somebody still knows it. */
+  #lookBeyond(size: number): Finding | undefined {
+    const lost = (of: number) => missing(size, `one of ${of}, as a checkpoint says`);
+    if (this.#nextCheckpoint) {
+      const checked = checkNote(this.#nextCheckpoint, this.#trust, this.#proven);
+      return "field" in checked ? checked : lost(checked.checkpoint.size);
+    }
+    for (let witness = this.#nextWitness; witness; witness = this.#nextWitness) {
+      this.#advanceWitness();
+      if (!this.#counts(witness)) continue;
+      if (!this.#source.isCopy || witness.from === undefined) return lost(witness.size);
+      this.beyond ??= witness;
+    }
+    return undefined;
   }
 
   /** The next leaf. @returns the first difference */
@@ -113,11 +152,6 @@ export class LogCheck {
       });
     }
     return undefined;
-  }
-
-  #atCheckpoint(): boolean {
-    const next = this.#nextCheckpoint;
-    return next !== undefined && (next.size === undefined || next.size <= this.#frontier.size);
   }
 
   /** A difference at a leaf says more than one of a range, unless the range lies before it. */
@@ -148,127 +182,87 @@ export class LogCheck {
   }
 
   async #checkpointsHere(): Promise<Finding | undefined> {
+    const { size: here } = this.#frontier;
+    for (let witness = this.#nextWitness; witness && witness.size <= here; witness = this.#nextWitness) {
+      this.#advanceWitness();
+      if (this.#isHere(witness)) {
+        // Both keys' word.
+        if (witness.from === undefined) this.#vouch(witness.size);
+        continue;
+      }
+      if (this.#counts(witness)) this.#suspectRoot(witness);
+    }
     for (let kept = this.#nextCheckpoint; kept; kept = this.#nextCheckpoint) {
       const size = kept.size ?? sizeOf(kept.note);
-      if (size !== undefined && size > this.#frontier.size) return undefined;
+      if (size !== undefined && size > here) return undefined;
       await this.#advance();
       // Those before the beginning are checked by whoever begins there.
       if (size !== undefined && size < this.#begin) continue;
-      const root = this.#frontier.root();
-      // One from outside that says what is here needs nobody's word.
-      if (kept.from !== undefined && size === this.#frontier.size && kept.root?.equals(root)) continue;
-      const checked = this.#checkNote(kept);
+      const checked = checkNote(kept, this.#trust, this.#proven);
       if ("field" in checked) return this.#suspicion?.finding ?? checked;
-      if (checked.size !== this.#frontier.size || !checked.root.equals(root)) {
-        this.#suspect({
-          seq: this.#proven,
-          field: `root of events ${this.#proven} to ${checked.size - 1}`,
-          expected: checked.root.toString("base64"),
-          found: root.toString("base64"),
-        });
+      if (!this.#isHere(checked.checkpoint)) {
+        this.#suspectRoot(checked.checkpoint);
         continue;
       }
       if (this.#suspicion) continue;
-      this.#proven = checked.size;
+      this.#proven = checked.checkpoint.size;
+      if (this.#trust.signsNow(checked.key)) this.#vouch(checked.checkpoint.size);
       this.signed += 1;
     }
     return undefined;
   }
 
-  /** Signature, and that the table says the same as the note. */
-  #checkNote(kept: KeptCheckpoint): SignedCheckpoint | Finding {
-    const checked = checkNote(kept, this.#keys, this.#proven);
-    if (kept.from === undefined || !("field" in checked)) return checked;
-    throw new CannotCheck(
-      `${kept.from}: checkpoint ${kept.size} is not signed by a key of this log, it says nothing`,
-    );
+  #isHere({ size, root }: Pick<Witness, "size" | "root">): boolean {
+    return size === this.#frontier.size && root.equals(this.#frontier.root());
   }
 
-  async #compareNodes(): Promise<Finding | undefined> {
-    const { hashes } = this.#source;
-    const made = this.#nodes.splice(0).sort((a, b) => a.level - b.level || a.index - b.index);
-    if (!hashes) return undefined;
-    for (let at = 0; at < made.length; ) {
-      const { level, index } = made[at] ?? { level: 0, index: 0 };
-      let end = at + 1;
-      while (made[end]?.level === level) end += 1;
-      const stored = await keptHashes(hashes, level, index, end - at);
-      for (let place = at; place < end; place++) {
-        const node = made[place];
-        const kept = stored[place - at];
-        if (node && !kept?.equals(node.hash)) {
-          const leaves = 2 ** (KEPT_HEIGHT * level);
-          return {
-            seq: node.index * leaves,
-            field: `hash of events ${node.index * leaves} to ${(node.index + 1) * leaves - 1}`,
-            expected: kept?.toString("hex") ?? "there",
-            found: kept ? node.hash.toString("hex") : "missing",
-          };
-        }
-      }
-      at = end;
+  #vouch(size: number): void {
+    if (!this.#suspicion) this.vouched = Math.max(this.vouched, size);
+  }
+
+  #suspectRoot({ size, root }: Pick<Witness, "size" | "root">): void {
+    this.#suspect({
+      seq: this.#proven,
+      field: `root of events ${this.#proven} to ${size - 1}`,
+      expected: root.toString("base64"),
+      found: this.#frontier.root().toString("base64"),
+    });
+  }
+
+  /**
+   * Whether one that does not say what is here says anything; one that does needs nobody's word. A key that was changed counts
+   * for any size: whoever has kept it got it when the key was good. @throws CannotCheck
+   */
+  #counts({ from, size, ...witness }: Witness): boolean {
+    if (!("note" in witness)) return true;
+    let note: Note;
+    try {
+      ({ note } = readCheckpoint(witness.note()));
+    } catch (error) {
+      // What a crash has cut off.
+      if (error instanceof MalformedNote) return false;
+      throw error;
     }
-    return undefined;
+    if (signerOf(note, this.#trust.keys)) return true;
+    throw new CannotCheck(`${from}: checkpoint ${size} is not signed by a key of this log, it says nothing`);
   }
 
   async #advance(): Promise<void> {
     const next = await this.#checkpoints?.next();
     this.#nextCheckpoint = next?.done ? undefined : next?.value;
+    this.#noteNext();
   }
-}
 
-/** @param proven last size that was proven: what a wrong note could have vouched for begins there */
-export function checkNote(
-  { note, size, root }: KeptCheckpoint,
-  keys: readonly VerifierKey[],
-  proven: number,
-): SignedCheckpoint | Finding {
-  const bad = (field: string, expected: string, found: string): Finding => ({
-    seq: proven,
-    field,
-    expected,
-    found,
-  });
-  let checkpoint: SignedCheckpoint;
-  try {
-    checkpoint = readCheckpoint(note);
-  } catch {
-    return bad(`checkpoint ${size ?? ""}`.trim(), "a signed note", "something else");
+  #advanceWitness(): void {
+    const next = this.#witnesses.next();
+    this.#nextWitness = next.done ? undefined : next.value;
+    this.#noteNext();
   }
-  const name = `checkpoint ${checkpoint.size}`;
-  const signer = signerOf(checkpoint.note, keys);
-  if (!signer)
-    return bad(
-      `signature of ${name}`,
-      `by ${keys.map((key) => `${key.name}+${key.id}`).join(" or ")}`,
-      "by nobody trusted",
-    );
-  if (signer.name !== checkpoint.origin)
-    return bad(`origin of ${name}`, signer.name, checkpoint.origin.slice(0, 200));
-  if (size !== undefined && size !== checkpoint.size)
-    return bad(`size of ${name}`, String(checkpoint.size), String(size));
-  if (root && !root.equals(checkpoint.root))
-    return bad(`root of ${name}`, checkpoint.root.toString("base64"), root.toString("base64"));
-  return checkpoint;
-}
 
-/** Those that are there; undefined in the place of each that is not. */
-async function keptHashes(
-  log: LogHashes,
-  level: number,
-  index: number,
-  count: number,
-): Promise<readonly (Buffer | undefined)[]> {
-  try {
-    return await log.hashes(level, index, count);
-  } catch (error) {
-    if (!(error instanceof MissingHash)) throw error;
-    if (count === 1) return [undefined];
-    const half = Math.ceil(count / 2);
-    return [
-      ...(await keptHashes(log, level, index, half)),
-      ...(await keptHashes(log, level, index + half, count - half)),
-    ];
+  #noteNext(): void {
+    const kept = this.#nextCheckpoint;
+    const size = kept ? (kept.size ?? 0) : Number.POSITIVE_INFINITY;
+    this.#nextSize = Math.min(size, this.#nextWitness?.size ?? Number.POSITIVE_INFINITY);
   }
 }
 

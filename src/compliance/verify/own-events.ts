@@ -1,42 +1,47 @@
-import { canonicalContent } from "../log/content.ts";
 import { readLeaf } from "../log/leaf.ts";
-import { ARCHIVE_STREAM, type Rotation, readRotation } from "../log/rotation.ts";
+import type { VerifierKey } from "../log/note.ts";
+import { type Purge, readPurge } from "../log/purge.ts";
+import { ARCHIVE_STREAM, readRotation } from "../log/rotation.ts";
 import { checkLeaf } from "./leaf-check.ts";
 import type { Finding, LogSource, StoredLeaf } from "./ports.ts";
-
-/** Kind of the event that tells of content that was purged: `detail.ranges` are [from, to] of seq, both included. */
-export const RETENTION_PURGE = "RETENTION_PURGE";
-
-interface Purge {
-  readonly from: number;
-  readonly to: number;
-}
+import { Trust } from "./trust.ts";
 
 /** What the archive recorded of itself: changed keys, and content that is gone by right. Read first, and found again in the log. */
 export class OwnEvents {
   readonly #bodies: Map<number, Buffer>;
-  readonly rotations: readonly Rotation[];
-  readonly #purges: readonly Purge[];
+  readonly trust: Trust;
+  readonly #purges: Purge["ranges"];
 
-  private constructor(stored: readonly StoredLeaf[], signed: number) {
+  private constructor(stored: readonly StoredLeaf[], signed: number, keys: readonly VerifierKey[]) {
     const events = stored.flatMap((one) => intact(one) ?? []);
     this.#bodies = new Map(events.map(({ seq, body }) => [seq, body]));
-    this.rotations = events
-      .map(({ body }) => readRotation(body))
-      .filter((rotation) => rotation !== undefined);
-    this.#purges = events.flatMap(({ seq, body }) => (seq < signed ? purgesOf(seq, body) : []));
+    const trust = new Trust(
+      keys,
+      events.flatMap(({ seq, body }) => {
+        const rotation = readRotation(body);
+        return rotation ? [{ ...rotation, seq }] : [];
+      }),
+    );
+    this.trust = trust;
+    this.#purges = events.flatMap(({ seq, body }) => {
+      const purge = seq < signed ? readPurge(body) : undefined;
+      // What comes after it was not there to be purged.
+      return purge && trust.allows(purge, seq) ? purge.ranges.filter(([, to]) => to < seq) : [];
+    });
   }
 
-  /** A purge counts when a checkpoint vouches for it. */
-  static async read(source: LogSource): Promise<OwnEvents> {
+  /**
+   * A purge counts when a trusted key has signed it and a checkpoint reaches over it.
+   * @param keys those that are trusted without the log saying so
+   */
+  static async read(source: LogSource, keys: readonly VerifierKey[]): Promise<OwnEvents> {
     const events = await source.ownEvents();
-    let signed = 0;
-    for await (const { size = 0 } of source.checkpoints()) signed = Math.max(signed, size);
-    return new OwnEvents(events, signed);
+    const last = await source.checkpointUpTo(Number.MAX_SAFE_INTEGER);
+    return new OwnEvents(events, last?.size ?? 0, keys);
   }
 
   mayBeGone(seq: number): boolean {
-    return this.#purges.some(({ from, to }) => from <= seq && seq <= to);
+    return this.#purges.some(([from, to]) => from <= seq && seq <= to);
   }
 
   /** Remembers that the log has it. */
@@ -70,17 +75,4 @@ function intact(stored: StoredLeaf): { readonly seq: number; readonly body: Buff
     ? { seq: 0, streamSeq: stored.streamSeq - 1, hash: Buffer.from(streamPrev, "hex") }
     : undefined;
   return checkLeaf({ ...stored, seq }, before, () => false) ? undefined : { seq, body: stored.body };
-}
-
-function purgesOf(seq: number, body: Buffer): Purge[] {
-  const content = canonicalContent(body);
-  const json = content?.parts.find(([name]) => name === "detail")?.[1];
-  if (content?.head.kind !== RETENTION_PURGE || typeof json !== "string") return [];
-  const { ranges }: { ranges?: unknown } = JSON.parse(json);
-  if (!Array.isArray(ranges)) return [];
-  return ranges.flatMap((range: unknown): Purge[] => {
-    const [from, to] = Array.isArray(range) ? range : [];
-    // What comes after it was not there to be purged.
-    return Number.isSafeInteger(from) && Number.isSafeInteger(to) && to < seq ? [{ from, to }] : [];
-  });
 }

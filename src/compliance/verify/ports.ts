@@ -24,8 +24,6 @@ export class CannotCheck extends Error {
 /** A signed note, and what a table says beside it. */
 export interface KeptCheckpoint {
   readonly note: string;
-  /** The file from outside that it comes from. Its signature matters only when the log is not what it says. */
-  readonly from?: string;
   readonly size?: number;
   readonly root?: Buffer;
 }
@@ -42,12 +40,16 @@ export interface Finding {
 
 /** A log that can be checked: the database, or an export. */
 export interface LogSource {
+  /** It is what the log was at some time: a checkpoint of more events only says that the log has grown since. */
+  readonly isCopy: boolean;
   /** Leaves there are, as of now. What comes later is not looked at. */
   size(): Promise<number>;
   /** Stored leaves from `from` to `to`, without `to`, rising; what is missing is left out. */
   leaves(from: number, to: number): AsyncIterable<readonly StoredLeaf[]>;
-  /** In the order of their sizes. */
-  checkpoints(): AsyncIterable<KeptCheckpoint>;
+  /** In the order of their sizes, those from this size on at least. */
+  checkpoints(from: number): AsyncIterable<KeptCheckpoint>;
+  /** The largest up to this size. */
+  checkpointUpTo(size: number): Promise<KeptCheckpoint | undefined>;
   /** Hash of the leaf with this number of its stream, before `from`; only asked for when a check does not begin at 0. */
   leafBefore(
     stream: string,

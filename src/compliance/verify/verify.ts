@@ -1,27 +1,24 @@
-import { type SignedCheckpoint, writeNote } from "../log/checkpoint.ts";
 import { Frontier } from "../log/frontier.ts";
 import type { VerifierKey } from "../log/note.ts";
 import { MissingHash, rangeHash, readPeaks } from "../log/proofs.ts";
-import { trusted } from "../log/rotation.ts";
-import { checkNote, LogCheck } from "./log-check.ts";
+import type { CheckpointList } from "./checkpoint-list.ts";
+import { LogCheck, type Start, type Witness } from "./log-check.ts";
 import { OwnEvents } from "./own-events.ts";
-import { CannotCheck, type Finding, type KeptCheckpoint, type LogSource } from "./ports.ts";
-
-export interface OutsideCheckpoint {
-  /** The file it comes from. */
-  readonly from: string;
-  readonly checkpoint: SignedCheckpoint;
-}
+import { CannotCheck, type Finding, type LogSource } from "./ports.ts";
+import { checkNote, type Trust } from "./trust.ts";
 
 export interface VerifyOptions {
   /** Keys that are trusted without the log saying so. */
   readonly keys: readonly VerifierKey[];
   /** Checkpoints that were kept elsewhere. */
-  readonly outside?: readonly OutsideCheckpoint[];
+  readonly outside?: readonly CheckpointList[];
   /** Begins at the largest checkpoint up to there. */
   readonly from?: number;
   readonly onProgress?: (done: number, all: number) => void;
 }
+
+/** Of each file so many checkpoints before the beginning are compared: the last one vouches for all that is older. */
+const COMPARED_BEFORE = 4;
 
 /** What a check says. */
 export interface Verified {
@@ -38,6 +35,8 @@ export interface Verified {
   readonly purged: number;
   /** Events in the place of others that are missing, on the record. */
   readonly missing: number;
+  /** Why it is not whole, though nothing was changed. */
+  readonly open: readonly string[];
   readonly finding: Finding | undefined;
 }
 
@@ -46,14 +45,14 @@ export interface Verified {
  * @throws CannotCheck when a checkpoint from outside is not of this log
  */
 export async function verifyLog(source: LogSource, options: VerifyOptions): Promise<Verified> {
-  const own = await OwnEvents.read(source);
-  const keys = trusted(options.keys, own.rotations);
-  const outside = ofThisLog(options.outside ?? [], options.keys);
+  const outside = options.outside ?? [];
+  ofThisLog(outside, options.keys);
+  const own = await OwnEvents.read(source, options.keys);
+  const { trust } = own;
   const size = await source.size();
-  const start = await begin(source, keys, Math.min(options.from ?? 0, size), outside);
-  const all: LogSource = withOutside(source, outside);
-  const check = new LogCheck(all, keys, own, start);
-  const from = start.size;
+  const start = await begin(source, trust, Math.min(options.from ?? 0, size), outside);
+  const from = start.frontier.size;
+  const check = new LogCheck(source, own, start, witnesses(trust, outside, from));
   const finding =
     (await check.run(size, (done) => options.onProgress?.(done - from, size - from))) ??
     (await source.others(size));
@@ -61,77 +60,89 @@ export async function verifyLog(source: LogSource, options: VerifyOptions): Prom
     from,
     size,
     root: finding ? undefined : check.root.toString("base64"),
-    signed: check.proven,
+    signed: trust.rotations.length === 0 ? check.proven : check.vouched,
     checkpoints: check.signed,
     purged: check.purgedSeen,
     missing: check.missingSeen,
+    open: finding ? [] : openIn(check, trust, size),
     finding,
   };
 }
 
+function openIn({ beyond, vouched }: LogCheck, trust: Trust, size: number): string[] {
+  const open: string[] = [];
+  const changed = trust.rotations.at(-1);
+  // As between the change and the next checkpoint; and as a thief of the old key leaves it who has cut off the new one's word.
+  if (changed && vouched <= changed.seq)
+    open.push(
+      `event ${changed.seq} changed the key and the new one has signed nothing since: from event ${vouched} on it could be of whoever has the old one`,
+    );
+  if (beyond)
+    open.push(
+      `the export ends with ${size} events, before the checkpoint of ${beyond.size} in ${beyond.from}: only a newer export shows whether the rest is right`,
+    );
+  return open;
+}
+
 /** @throws CannotCheck for one of another log */
-function ofThisLog(outside: readonly OutsideCheckpoint[], given: readonly VerifierKey[]): KeptCheckpoint[] {
+function ofThisLog(outside: readonly CheckpointList[], given: readonly VerifierKey[]): void {
   const names = new Set(given.map(({ name }) => name));
-  return outside
-    .map(({ from, checkpoint: { origin, size, root, note } }) => {
+  for (const { path, origins } of outside)
+    for (const origin of origins)
       if (!names.has(origin))
         throw new CannotCheck(
-          `${from} is of another log: of "${shown(origin)}", not of "${[...names].join('" or "')}"`,
+          `${path} is of another log: of "${shown(origin)}", not of "${[...names].join('" or "')}"`,
         );
-      return { note: writeNote(note), size, root, from };
-    })
-    .sort((a, b) => a.size - b.size);
 }
 
 /** Where the check begins: nothing, or what a checkpoint vouches for and the stored hashes still give. */
 async function begin(
   source: LogSource,
-  keys: readonly VerifierKey[],
+  trust: Trust,
   from: number,
-  outside: readonly KeptCheckpoint[],
-): Promise<Frontier> {
+  outside: readonly CheckpointList[],
+): Promise<Start> {
   const { hashes } = source;
-  if (from === 0 || !hashes) return new Frontier();
-  let last: KeptCheckpoint | undefined;
-  for await (const kept of source.checkpoints()) {
-    if ((kept.size ?? 0) > from) break;
-    last = kept;
-  }
-  if (!last) return new Frontier();
-  const anchor = checkNote(last, keys, 0);
+  const nothing: Start = { frontier: new Frontier(), vouched: 0 };
+  const last = from > 0 && hashes ? await source.checkpointUpTo(from) : undefined;
+  if (!last || !hashes) return nothing;
+  const anchor = checkNote(last, trust, 0);
   // Whatever is wrong, the whole log is read: it says where.
-  if ("field" in anchor) return new Frontier();
+  if ("field" in anchor) return nothing;
+  const { size, root } = anchor.checkpoint;
+  const changes = trust.rotations.filter((rotation) => rotation.size < size);
+  const before = [...changes, ...outside.flatMap((list) => list.upTo(size - 1, COMPARED_BEFORE))];
   try {
-    for (const { size = 0, root } of outside)
-      if (size < anchor.size && !(await rangeHash(hashes, 0, size)).equals(root ?? Buffer.alloc(0)))
-        return new Frontier();
-    const start = new Frontier(anchor.size, await readPeaks(hashes, anchor.size));
-    return start.root().equals(anchor.root) ? start : new Frontier();
+    for (const witness of before)
+      if (!(await rangeHash(hashes, 0, witness.size)).equals(witness.root)) return nothing;
+    const frontier = new Frontier(size, await readPeaks(hashes, size));
+    const vouched = trust.signsNow(anchor.key) ? size : (changes.at(-1)?.size ?? 0);
+    return frontier.root().equals(root) ? { frontier, vouched } : nothing;
   } catch (error) {
-    if (error instanceof MissingHash) return new Frontier();
+    if (error instanceof MissingHash) return nothing;
     throw error;
   }
 }
 
-/** The same log with further checkpoints in between. */
-function withOutside(source: LogSource, outside: readonly KeptCheckpoint[]): LogSource {
-  if (outside.length === 0) return source;
-  return {
-    size: () => source.size(),
-    leaves: (from, to) => source.leaves(from, to),
-    leafBefore: (stream, streamSeq) => source.leafBefore(stream, streamSeq),
-    ownEvents: () => source.ownEvents(),
-    hashes: source.hashes,
-    others: (size) => source.others(size),
-    async *checkpoints() {
-      const more = [...outside];
-      for await (const kept of source.checkpoints()) {
-        while (more[0] && (more[0].size ?? 0) <= (kept.size ?? 0)) yield* more.splice(0, 1);
-        yield kept;
-      }
-      yield* more;
-    },
-  };
+/** All that others say of the log, beginning with this size, in the order of sizes. */
+function* witnesses(trust: Trust, outside: readonly CheckpointList[], from: number): Generator<Witness> {
+  const changes = trust.rotations
+    .filter(({ size }) => size >= from)
+    .map(({ size, root }) => ({ size, root }))
+    .sort((a, b) => a.size - b.size);
+  const sources = [changes.values(), ...outside.map((list) => list.from(from))];
+  const heads = sources.map((source) => ({ source, next: source.next() }));
+  for (;;) {
+    const waiting = heads.filter(({ next }) => !next.done);
+    if (waiting.length === 0) return;
+    const first = waiting.reduce((a, b) => (sizeOf(b.next) < sizeOf(a.next) ? b : a));
+    if (!first.next.done) yield first.next.value;
+    first.next = first.source.next();
+  }
+}
+
+function sizeOf(next: IteratorResult<Witness, unknown>): number {
+  return next.done ? Number.POSITIVE_INFINITY : next.value.size;
 }
 
 function shown(text: string): string {

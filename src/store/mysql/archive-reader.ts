@@ -30,6 +30,7 @@ const OWN_EVENTS = 100_000;
 /** The archive from its reading end, for whoever checks or exports it. It may grow meanwhile. */
 export class MysqlArchiveReader implements LogSource {
   readonly #database: Queries;
+  readonly isCopy = false;
   readonly hashes: LogHashes;
   readonly #streams = new Map<number, string>();
   #lastCheckpoint = 0;
@@ -72,18 +73,30 @@ export class MysqlArchiveReader implements LogSource {
     await next;
   }
 
-  async *checkpoints(): AsyncIterable<KeptCheckpoint> {
-    const end = this.#lastCheckpoint > 0 ? this.#lastCheckpoint : Number.MAX_SAFE_INTEGER;
-    for (let after = -1; ; ) {
+  async checkpointUpTo(size: number): Promise<KeptCheckpoint | undefined> {
+    const [row] = await this.#database.rows<CheckpointColumns>(
+      "SELECT size, at_ms, root, note FROM archive_checkpoint WHERE size <= ? ORDER BY size DESC LIMIT 1",
+      [Math.min(size, this.#end)],
+    );
+    return row && checkpointOf(row);
+  }
+
+  async *checkpoints(from: number): AsyncIterable<KeptCheckpoint> {
+    for (let after = from - 1; ; ) {
       const rows = await this.#database.rows<CheckpointColumns>(
         `SELECT size, at_ms, root, note FROM archive_checkpoint WHERE size > ? AND size <= ? ORDER BY size ${limit(CHECKPOINTS)}`,
-        [after, end],
+        [after, this.#end],
       );
       yield* rows.map(checkpointOf);
       const last = rows.at(-1);
       if (!last || rows.length < CHECKPOINTS) return;
       after = Number(last.size);
     }
+  }
+
+  /** Checkpoints that came since the size was told are not looked at. */
+  get #end(): number {
+    return this.#lastCheckpoint > 0 ? this.#lastCheckpoint : Number.MAX_SAFE_INTEGER;
   }
 
   async leafBefore(stream: string, streamSeq: number): Promise<{ seq: number; hash: Buffer } | undefined> {

@@ -8,6 +8,7 @@ import type {
 } from "../../compliance/archive-ports.ts";
 import { LogMoved } from "../../compliance/archive-ports.ts";
 import { SALT_BYTES } from "../../compliance/log/leaf.ts";
+import { ARCHIVE_STREAM } from "../../compliance/log/rotation.ts";
 import type { Lease } from "../../compliance/ports.ts";
 import { settleRepeats } from "./archive-repeats.ts";
 import { type CheckpointColumns, checkpointOf, gapsOf, readHashes } from "./archive-rows.ts";
@@ -134,6 +135,15 @@ export class MysqlArchiveStore implements ArchiveStore {
       for (const { event_id } of rows) found.push(idText(event_id));
     }
     return found;
+  }
+
+  async ownEvents(kind: string, from: number): Promise<{ seq: number; body: Buffer }[]> {
+    const rows = await this.#database.rows<{ seq: number; body: Buffer }>(
+      "SELECT l.seq, c.body FROM archive_stream s JOIN archive_leaf l ON l.stream_id = s.id " +
+        "JOIN archive_content c ON c.seq = l.seq WHERE s.name = ? AND l.seq >= ? AND c.body LIKE ? ORDER BY l.seq",
+      [ARCHIVE_STREAM, from, `%"kind":"${kind}"%`],
+    );
+    return rows.map(({ seq, body }) => ({ seq: Number(seq), body }));
   }
 
   gaps(minWaitMs: number): Promise<Gap[]> {
