@@ -41,7 +41,7 @@ export const verifyCommand: CliCommand = {
     '--key PUBLIC-KEY    whose signatures count; the configured key unless given. "parlance compliance key show" prints it',
     '--offline FOLDER    check what "parlance compliance export" wrote; needs neither database nor configuration',
     "Exit codes: 0 nothing was changed and nothing is missing, 1 changed (the first event that is not as it was sealed, and what of",
-    "it), 2 something that was recorded is not sealed, 3 it could not be checked.",
+    "it), 2 something that was recorded is not sealed, or not vouched for, 3 it could not be checked.",
     "e.g. parlance compliance verify --checkpoint mail-of-2026-11-25.txt",
     "e.g. parlance compliance verify --offline /mnt/export --key example.com/pchat+1a2b3c4d+AQ…",
   ],

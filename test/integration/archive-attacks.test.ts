@@ -602,6 +602,23 @@ describe("verify finds in the database", { timeout: 180_000 }, () => {
     });
   });
 
+  test("what lies before its beginning, by the last copies before it", async () => {
+    const rows = await lab.database.rows<{ note: string }>(
+      "SELECT note FROM archive_checkpoint ORDER BY size",
+    );
+    const copies = await outside(rows.map((row) => row.note).join("\n"));
+    for (const from of [2_500, SIZE])
+      assert.equal((await lab.verify({ keys: [signer], from, outside: copies })).from, from);
+    await onCopy(async (queries) => {
+      await forge(queries, 1_610, signer);
+      for (const kept of [mailed, copies])
+        for (const from of [2_500, SIZE]) {
+          const { finding } = await lab.verify({ keys: [signer], from, outside: kept }, queries);
+          assert.match(finding?.field ?? "", /^root of events \d+ to (?:1999|2999)$/, `from ${from}`);
+        }
+    });
+  });
+
   test("nothing to say by a checkpoint of another log, or one that nobody trusted has signed", async () => {
     const other = newSigner("example.org/other");
     const root = Buffer.alloc(32);

@@ -17,7 +17,7 @@ export interface VerifyOptions {
   readonly onProgress?: (done: number, all: number) => void;
 }
 
-/** Of each file so many checkpoints before the beginning are compared: the last one vouches for all that is older. */
+/** Of each file so many checkpoints up to the beginning are compared: the last one vouches for all that is older. */
 const COMPARED_BEFORE = 4;
 
 /** What a check says. */
@@ -110,8 +110,8 @@ async function begin(
   // Whatever is wrong, the whole log is read: it says where.
   if ("field" in anchor) return nothing;
   const { size, root } = anchor.checkpoint;
-  const changes = trust.rotations.filter((rotation) => rotation.size < size);
-  const before = [...changes, ...outside.flatMap((list) => list.upTo(size - 1, COMPARED_BEFORE))];
+  const changes = trust.rotations.filter((rotation) => rotation.size <= size);
+  const before = [...changes, ...outside.flatMap((list) => list.upTo(size, COMPARED_BEFORE))];
   try {
     for (const witness of before)
       if (!(await rangeHash(hashes, 0, witness.size)).equals(witness.root)) return nothing;
