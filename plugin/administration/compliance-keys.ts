@@ -133,7 +133,8 @@ export const keyCommands: Readonly<Record<string, CliCommand>> = {
             return EXIT.unavailable;
           }
           if (oldFile === undefined) exchange(file, kept);
-          if (!(await isSigned(database, eventId)))
+          // A worker whose configuration was changed knows it only when it begins anew.
+          if (!(await isSigned(database, eventId, oldFile === undefined ? SIGNED_WITHIN_MS : 0)))
             process.stderr.write(
               'parlance: the worker has not signed with the new key yet, and signs nothing with the old one; until then "compliance verify" ends with 2: restart the worker if its configuration was changed\n',
             );
@@ -195,16 +196,16 @@ async function lastRoot(
   return { size, root };
 }
 
-/** Waits a little for a checkpoint that reaches over the event. */
-async function isSigned(database: Database, eventId: string): Promise<boolean> {
+/** Whether a checkpoint reaches over the event; waits so long for one. */
+async function isSigned(database: Database, eventId: string, waitMs: number): Promise<boolean> {
   const sealed = await new MysqlArchiveStatus(database).find(eventId);
   const reader = new MysqlArchiveReader(database);
-  for (const deadline = performance.now() + SIGNED_WITHIN_MS; performance.now() < deadline; ) {
+  for (const deadline = performance.now() + waitMs; ; ) {
     const last = await reader.checkpointUpTo(Number.MAX_SAFE_INTEGER);
     if (sealed && (last?.size ?? 0) > sealed.seq) return true;
+    if (performance.now() >= deadline) return false;
     await new Promise((resolve) => setTimeout(resolve, 200));
   }
-  return false;
 }
 
 /** The old one stays readable to its owner; at every moment one of them is the key. */

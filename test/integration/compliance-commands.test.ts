@@ -18,7 +18,13 @@ import { parse, stringify } from "yaml";
 import { startStack } from "../../plugin/stack/stack.ts";
 import type { Stack } from "../../plugin/stack/stack-options.ts";
 import { readableCheckpoints, writeCheckpoint } from "../../src/compliance/log/checkpoint.ts";
-import { makeVerifierKey, signNote, writeVerifierKey } from "../../src/compliance/log/note.ts";
+import {
+  generateSecretKey,
+  makeVerifierKey,
+  readSecretKey,
+  signNote,
+  writeVerifierKey,
+} from "../../src/compliance/log/note.ts";
 import { Database } from "../../src/store/mysql/database.ts";
 import { newSigner } from "../support/archive-lab.ts";
 import { type CliAnswer, parlance } from "../support/cli.ts";
@@ -133,7 +139,7 @@ async function publicKey(): Promise<string> {
   return row?.publicKey ?? "";
 }
 
-describe("the archive at the command line", { timeout: 240_000 }, () => {
+describe("the archive at the command line", { timeout: 360_000 }, () => {
   test("the worker seals what is recorded; status and verify tell of it", async () => {
     await record(300);
     const { archive } = await json<{ archive: { what: string; value: unknown }[] }>("compliance", "status");
@@ -217,13 +223,21 @@ describe("the archive at the command line", { timeout: 240_000 }, () => {
     const rehearsed = await json<{ oldKey: string }[]>("compliance", "key", "rotate", "--dry-run");
     assert.equal(rehearsed[0]?.oldKey, before);
     assert.equal(await publicKey(), before);
+    // As if it had been ended early: the log may know the key already.
+    const keyFile = join(stack.stateDir, "secret", "archive.key");
+    const begun = generateSecretKey(before.split("+")[0] ?? "");
+    writeFileSync(`${keyFile}.new`, begun, { mode: 0o600 });
     const [rotated] = await json<{ oldKey: string; newKey: string; oldKeyIn: string }[]>(
       "compliance",
       "key",
       "rotate",
     );
     assert.equal(rotated?.oldKey, before);
+    assert.equal(rotated?.newKey, writeVerifierKey(readSecretKey(begun)));
     assert.equal(await publicKey(), rotated?.newKey);
+    assert.equal(existsSync(`${keyFile}.new`), false);
+    // It has waited for the new key's first word.
+    assert.equal((await parlance(config, "compliance", "verify")).code, 0);
     assert.equal(statSync(rotated?.oldKeyIn ?? "").mode & 0o777, 0o600);
     await record(30);
     const found = await json<{ verdict: string; size: number; signed: number }>("compliance", "verify");
@@ -304,6 +318,14 @@ describe("the archive at the command line", { timeout: 240_000 }, () => {
     assert.equal((await parlance(config, "compliance", "verify", "--from", "yesterday")).code, 64);
     const mine = join(stack.stateDir, "compliance", "checkpoints.txt");
     assert.equal((await parlance(config, "compliance", "verify", "--checkpoint", mine)).code, 0);
+    const dir = join(folder, "older");
+    await json("compliance", "export", dir);
+    const offline = ["compliance", "verify", "--offline", dir, "--checkpoint", mine];
+    assert.equal((await parlance(config, ...offline)).code, 0);
+    await record(1);
+    const older = await parlance(config, ...offline);
+    assert.equal(older.code, 2, older.out);
+    assert.match(older.out, /the export ends with \d+ events, before the checkpoint of \d+ in /);
     // What a crash leaves behind spoils nothing.
     appendFileSync(mine, "\nexample.com/pchat\n12");
     await record(3);
