@@ -14,7 +14,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, describe, test } from "node:test";
 import type { ComplianceEvent } from "../../src/chat/compliance-event.ts";
-import { readCheckpoints, writeCheckpoint, writeNote } from "../../src/compliance/log/checkpoint.ts";
+import { readableCheckpoints, writeCheckpoint, writeNote } from "../../src/compliance/log/checkpoint.ts";
 import { type Signer, signNote } from "../../src/compliance/log/note.ts";
 import { type PurgeDetail, RETENTION_PURGE, signPurge } from "../../src/compliance/log/purge.ts";
 import { KEY_ROTATE, signRotation } from "../../src/compliance/log/rotation.ts";
@@ -791,7 +791,7 @@ const EXPORT_ATTACKS: readonly ExportAttack[] = [
     field: /^signature of checkpoint/,
     attack: async (dir) => {
       const file = join(dir, "checkpoints.txt");
-      const forged = readCheckpoints(readFileSync(file, "utf8")).map(({ origin, size, root }) =>
+      const forged = readableCheckpoints(readFileSync(file, "utf8")).map(({ origin, size, root }) =>
         signNote(writeCheckpoint({ origin, size, root }), stranger),
       );
       writeFileSync(file, (await Promise.all(forged)).join("\n"));
@@ -844,7 +844,7 @@ function resum(
 function cutExport(dir: string): void {
   lines(dir, (all) => all.splice(2_500, all.length, ""));
   const file = join(dir, "checkpoints.txt");
-  const kept = readCheckpoints(readFileSync(file, "utf8")).filter(({ size }) => size <= 2_500);
+  const kept = readableCheckpoints(readFileSync(file, "utf8")).filter(({ size }) => size <= 2_500);
   writeFileSync(file, kept.map((one) => writeNote(one.note)).join("\n"));
   resum(dir, (value) => {
     value.size = 2_500;

@@ -37,14 +37,9 @@ export function writeNote({ text, signatures }: Note): string {
   return `${text}\n${lines.join("")}`;
 }
 
-/** A file of checkpoints, one after the other: a signed note each. @throws MalformedNote */
-export function readCheckpoints(file: string): SignedCheckpoint[] {
-  return splitNotes(file).map(readCheckpoint);
-}
-
 /** Those of a growing file that can be read; what a crash or an editor has left in between is passed over. */
 export function readableCheckpoints(file: string): SignedCheckpoint[] {
-  const notes = file.matchAll(/(?:^|\n)([^\n]+\n\d+\n[A-Za-z0-9+/=]+\n\n(?:— [^\n]+\n)+)/g);
+  const notes = file.matchAll(/(?<=^|\n)([^\n]+\n\d+\n[A-Za-z0-9+/=]+\n\n(?:— [^\n]+\n)+)/g);
   return [...notes].flatMap(([, note = ""]) => {
     try {
       return [readCheckpoint(note)];
@@ -52,27 +47,4 @@ export function readableCheckpoints(file: string): SignedCheckpoint[] {
       return [];
     }
   });
-}
-
-/** The last line of a note begins with a dash and no note's text does. */
-function splitNotes(file: string): string[] {
-  const notes: string[] = [];
-  let lines: string[] = [];
-  let signed = false;
-  for (const line of file.replaceAll("\r\n", "\n").split("\n")) {
-    if (signed && !line.startsWith("— ")) {
-      notes.push(`${lines.join("\n")}\n`);
-      lines = [];
-      signed = false;
-    }
-    if (lines.length === 0 && line === "") continue;
-    if (line.startsWith("— ")) signed = true;
-    lines.push(line);
-  }
-  if (lines.some((line) => line !== "")) {
-    if (!signed) throw new MalformedNote("the last checkpoint is cut off");
-    notes.push(`${lines.join("\n")}\n`);
-  }
-  if (notes.length === 0) throw new MalformedNote("there is no checkpoint in it");
-  return notes;
 }
