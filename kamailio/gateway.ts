@@ -14,7 +14,7 @@ import {
   type InviteSettings,
   provisioningAnswer,
 } from "./invite.ts";
-import { decodeNotification, flowOf, type NegativeReply, type SipRequest } from "./requests.ts";
+import { decodeNotification, endsDialog, flowOf, type NegativeReply, type SipRequest } from "./requests.ts";
 import { isSelfEvent, type SelfPresence } from "./self-presence.ts";
 
 /** A request older than this by Kamailio's clock is not begun: its 503 is or was the answer (Kamailio waits 2 s). */
@@ -55,6 +55,8 @@ export interface GatewayPorts {
     callId: string;
     tookMs: number;
   }) => void;
+  /** A client refused an INFO of ours, or did not answer it (408). */
+  readonly onRefused: (status: number, callId: string) => void;
   /** Somebody on the link who is not one of our edges, or speaks nonsense. */
   readonly onStranger: (why: string) => void;
 }
@@ -128,12 +130,12 @@ export class Gateway {
     return bytes.length === this.key.length && timingSafeEqual(bytes, this.key);
   }
 
-  /** 481 and 487 say that the client no longer has the dialog, 408 that it does not answer: it is over. */
   private onReply(reply: NegativeReply): void {
-    for (const session of this.ports.sessions.onConnection(reply.edge, reply.start, reply.conid)) {
-      const { state } = session;
-      if (state.callId !== reply.callId || state.localTag !== reply.ftag) continue;
-      if (reply.ttag !== "" && state.remoteTag !== reply.ttag) continue; // 408: who is silent tells no tag
+    this.ports.onRefused(reply.status, reply.callId);
+    if (!endsDialog(reply)) return;
+    const flow = { edge: reply.edge, edgeStart: reply.start, conid: reply.conid };
+    for (const session of this.ports.sessions.ofDialog(flow, reply.callId, reply.ftag)) {
+      if (reply.ttag !== "" && session.state.remoteTag !== reply.ttag) continue; // 408: who is silent tells no tag
       this.inTurn(session, () => this.ports.attendance.end(session, "connection-lost", true));
     }
   }

@@ -130,6 +130,17 @@ export function decodeNotification(method: string, params: unknown): EdgeNotific
   }
 }
 
+/** COMPAT(SIPE, 1.25): 487 to an INFO of a dialog it has left for another one. */
+const DIALOG_IS_OVER: ReadonlySet<number> = new Set([481, 408, 487]);
+
+/**
+ * The client no longer has the dialog, or does not answer (RFC 3261 §12.2.1.2). By any other refusal it says no more than that it
+ * did not take this one INFO: 500 is what a reordered datagram gets (§12.2.2).
+ */
+export function endsDialog(reply: NegativeReply): boolean {
+  return DIALOG_IS_OVER.has(reply.status);
+}
+
 /** The way back to the sender of a request. */
 export function flowOf(request: SipRequest): Flow {
   return {

@@ -173,6 +173,10 @@ export async function startNode(config: Config, log: Logger, onLost: (why: strin
       metrics.requestSeconds.observe({ method: knownMethod(method) }, tookMs / 1_000);
       log.debug({ method, status, tookMs: Math.round(tookMs), ...line }, "request");
     },
+    onRefused: (status, callId) => {
+      metrics.refusedInfos.inc({ status: `${Math.floor(status / 100)}xx` });
+      log.debug({ status, callId }, "a client refused an INFO");
+    },
     onStranger: (why) => {
       metrics.strangers.inc();
       stranger({ why });

@@ -5,6 +5,7 @@ import type { DialogToken, Flow } from "./sip/dialog.ts";
 export class Sessions {
   private readonly byToken = new Map<DialogToken, Session>();
   private readonly byConnection = new Map<string, Set<Session>>();
+  private readonly byDialog = new Map<string, Set<Session>>();
   private readonly byUser = new Map<number, Set<Session>>();
 
   get size(): number {
@@ -18,12 +19,14 @@ export class Sessions {
   add(session: Session): void {
     this.byToken.set(session.token, session);
     into(this.byConnection, connectionKey(session.flow), session);
+    into(this.byDialog, dialogKey(session.state.callId, session.state.localTag), session);
     into(this.byUser, session.user.id, session);
   }
 
   remove(session: Session): void {
     this.byToken.delete(session.token);
     outOf(this.byConnection, connectionKey(session.flow), session);
+    outOf(this.byDialog, dialogKey(session.state.callId, session.state.localTag), session);
     outOf(this.byUser, session.user.id, session);
   }
 
@@ -34,6 +37,13 @@ export class Sessions {
   /** The sessions on one connection of one life of an edge. */
   onConnection(edge: string, edgeStart: string, conid: number): readonly Session[] {
     return [...(this.byConnection.get(`${edge} ${edgeStart} ${conid}`) ?? [])];
+  }
+
+  /** The sessions of that Call-ID and tag of ours on one connection: clients started in the same second may share both. */
+  ofDialog(connection: Connection, callId: string, localTag: string): readonly Session[] {
+    const key = connectionKey(connection);
+    const found = this.byDialog.get(dialogKey(callId, localTag)) ?? [];
+    return [...found].filter(({ flow }) => connectionKey(flow) === key);
   }
 
   /** Ids of everybody who has a session here. */
@@ -53,8 +63,14 @@ export class Sessions {
   }
 }
 
-function connectionKey(flow: Flow): string {
+type Connection = Pick<Flow, "edge" | "edgeStart" | "conid">;
+
+function connectionKey(flow: Connection): string {
   return `${flow.edge} ${flow.edgeStart} ${flow.conid}`;
+}
+
+function dialogKey(callId: string, localTag: string): string {
+  return `${localTag} ${callId}`;
 }
 
 function into<K>(index: Map<K, Set<Session>>, key: K, session: Session): void {

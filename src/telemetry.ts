@@ -32,6 +32,12 @@ export function createMetrics() {
       buckets: [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2],
       registers,
     }),
+    refusedInfos: new Counter({
+      name: "parlance_refused_infos_total",
+      help: "INFOs that clients refused, or did not answer (4xx), by class of the status",
+      labelNames: ["status"],
+      registers,
+    }),
     primitives: new Counter({
       name: "parlance_xccos_primitives_total",
       help: "XCCOS commands and posts, by kind and response code",

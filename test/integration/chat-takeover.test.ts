@@ -145,3 +145,32 @@ test("who is thrown out by 481 starts over by himself and goes on posting", asyn
   );
   assert.deepEqual(await recordedOf(room, "bob"), ["JOIN", "PART", "JOIN", "CHAT"]);
 });
+
+test("a client that refuses one INFO stays in its rooms, unless it says that it no longer has the dialog", async () => {
+  const { room, alice, bob } = await bothIn("Refused once", { sipe: true });
+  for (const status of [400, 415, 486, 500, 503, 603]) {
+    bob.infoAnswer = status;
+    await said(alice, room, `refused with ${status}`);
+    await until(`${status} is given`, () => bob.counts.infosRefused > 0);
+    bob.infoAnswer = 200;
+    bob.counts.infosRefused = 0;
+    await said(alice, room, `after ${status}`);
+    await bob.waitForMessage(({ text }) => text === `after ${status}`, LAB_TIMEOUT_MS);
+    assert.equal(await bob.post(room, `I am here, in spite of ${status}`), 200);
+  }
+  assert.deepEqual([...new Set(await recordedOf(room, "bob"))], ["JOIN", "CHAT"]);
+  for (const [restarts, status] of [481, 408].entries()) {
+    await bob.join(room);
+    bob.infoAnswer = status;
+    await said(alice, room, `over with ${status}`);
+    await until(
+      "the server believes it",
+      async () => (await recordedOf(room, "bob")).at(-1) === "PART",
+      LAB_TIMEOUT_MS,
+    );
+    bob.infoAnswer = 200;
+    assert.equal(await bob.post(room, "lost"), 481);
+    const startedOver = () => (bob.session.restarts > restarts ? true : undefined);
+    await bob.inbox.waitFor(startedOver, LAB_TIMEOUT_MS, "start over");
+  }
+});
