@@ -216,7 +216,6 @@ function parlance_answer()
 	if a[5] ~= "" then KSR.hdr.append_to_reply(a[5]) end
 	if a.body ~= "" then KSR.textops.set_reply_body(a.body, a[7]) end
 	KSR.tm.t_reply(a[3], a[4])
-	KSR.pv.seti("$var(parlance_code)", a[3])
 end
 
 function parlance_close()

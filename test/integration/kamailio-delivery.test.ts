@@ -150,6 +150,44 @@ describe("what nodes send to clients", () => {
     assert.deepEqual([result.sent, result.dead], [0, [invite.conid]]);
   });
 
+  test("a closed connection is told to every node that answered a request on it, with whatever status", async () => {
+    const phone = await lab.alice();
+    for (const [name, code] of [
+      ["n2", 200],
+      ["n10", 403],
+    ] as const) {
+      lab.node(name).answer = () => ({ code, reason: "As told" });
+      assert.equal((await phone.ask(dialogRequest("INFO", "alice", `${name}-5`))).status, code);
+      lab.node(name).answer = undefined;
+    }
+    const conid = lab.node("n2").requests.at(-1)?.conid;
+    phone.end();
+    for (const name of ["n2", "n10"])
+      await eventually(`${name} hears it`, () => lab.node(name).closed.some((c) => c.conid === conid));
+    assert.equal(
+      lab.node("n1").closed.some((c) => c.conid === conid),
+      false,
+    );
+  });
+
+  test("a connection that closes while the node is at work is told with its answer", async () => {
+    const node = lab.node("n2");
+    const phone = await lab.alice();
+    const seen = node.requests.length;
+    node.answer = () => undefined;
+    phone.send(dialogRequest("INFO", "alice", "n2-5"));
+    const request = await eventually("the request", () => node.requests[seen]);
+    node.answer = undefined;
+    phone.end();
+    await eventually("Kamailio has noticed", async () => {
+      const connections = await lab.edge.rpc("htable.dump", "parlance_conn");
+      return !connections.includes(`name: ${request.conid}\n`);
+    });
+    const [index, label] = request.tx.split(":").map(Number);
+    await node.batch({ start: request.start, answers: [[index, label, 200, "OK", "", "", ""]] });
+    await eventually("closed", () => node.closed.some((c) => c.conid === request.conid));
+  });
+
   test("a connection number and an address that do not belong together get nothing", async () => {
     const mine = await dialog();
     const other = await dialog();
