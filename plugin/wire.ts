@@ -117,7 +117,7 @@ export async function startNode(config: Config, log: Logger, onLost: (why: strin
   });
   const settings = makeSettings(stores.changes, config, log, () => rosters.limitChanged());
   const participantUpdateLimit = () => settings.now["participant-update-limit"];
-  const rosters: Rosters = new Rosters({ presence, bus, notices, participantUpdateLimit, onError });
+  const rosters: Rosters = new Rosters({ presence, bus, notices, clock, participantUpdateLimit, onError });
   const attending = { sessions, journal, dialogs, rooms, fanout, rosters, readMarks, bus, clock };
   const attendance = new Attendance(attending);
   const here = { ...parts, store: stores.changes, messages, rooms, users, attendance, fanout, rosters };
@@ -232,6 +232,7 @@ export async function startNode(config: Config, log: Logger, onLost: (why: strin
       ...chores,
       ...reading.chores,
       heartbeat(config, stores, journal, sessions),
+      { what: "comparing rosters", everyMs: 1_000, work: () => rosters.compare() },
       { what: "reading settings", everyMs: 60_000, work: () => settings.read() },
     ],
     changes,

@@ -204,18 +204,18 @@ export interface Participant {
 }
 
 /**
- * Who is in which room on the OTHER nodes, published presence in Redis. Every call answers within 300 ms; when Redis is away
- * `reachable` is false and the answer holds nothing of others.
+ * Who is in which room on the OTHER nodes, published presence in Redis. Every call answers within 300 ms, with undefined when Redis
+ * does not: nothing is known of the others then.
  */
 export interface PresenceStore {
   /** Publishes that users entered rooms on this node (each user's first endpoint here). */
-  enter(changes: readonly { roomId: number; participant: Participant }[]): Promise<PresenceChange[]>;
+  enter(who: readonly { roomId: number; participant: Participant }[]): Promise<PresenceChange[] | undefined>;
   /** Publishes that users left rooms on this node (each user's last endpoint here). */
-  leave(changes: readonly { roomId: number; user: Aor }[]): Promise<PresenceChange[]>;
+  leave(who: readonly { roomId: number; user: Aor }[]): Promise<PresenceChange[] | undefined>;
   /** Participants of the room on other living nodes. */
-  others(roomIds: readonly number[]): Promise<Map<number, Participant[]>>;
+  others(roomIds: readonly number[]): Promise<Map<number, Participant[]> | undefined>;
   /** Number of participants on other living nodes; a user on two nodes counts twice. */
-  counts(roomIds: readonly number[]): Promise<Map<number, number>>;
+  counts(roomIds: readonly number[]): Promise<Map<number, number> | undefined>;
 }
 
 export interface PresenceChange {

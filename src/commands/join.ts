@@ -78,7 +78,10 @@ async function describe(
   context: Context,
 ): Promise<CommandResult> {
   const { session, services } = context;
-  const rosters = await services.rosters.participants(rooms.map(({ id }) => id));
+  const rosters = await services.rosters.participants(
+    session,
+    rooms.map(({ id }) => id),
+  );
   const unread = await services.readMarks.unread(session.user.id, rooms);
   const most = mostReplyBytes(context) - AROUND_ROOMS_BYTES;
   const described = rooms.map((room) => {

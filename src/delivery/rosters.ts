@@ -1,7 +1,7 @@
 import type { Room } from "../chat/room.ts";
-import type { Aor } from "../chat/user.ts";
-import type { NodeBus, Participant, PresenceChange, PresenceStore } from "../ports.ts";
+import type { Clock, NodeBus, Participant, PresenceChange, PresenceStore } from "../ports.ts";
 import type { Session } from "../session.ts";
+import { Roster, type RosterChange } from "./roster.ts";
 import type { RosterNotices } from "./roster-notices.ts";
 
 /** Lync: roster traffic of a large room comes back below this share of the limit. */
@@ -9,34 +9,31 @@ const RESUME_SHARE = 0.8;
 /** Presence changes sent to Redis in one step. */
 const CHANGES_PER_STEP = 500;
 
-interface Roster {
-  room: Room;
-  /** This node's users, with the number of their endpoints here. */
-  readonly here: Map<Aor, { participant: Participant; endpoints: number }>;
-  /** Participants in the whole pool, as last heard. */
-  total: number;
-  large: boolean;
-}
+/** Each room is compared with published presence this often, if there are not too many. */
+const COMPARE_TURNS = 15;
+const MOST_ROOMS_PER_TURN = 100;
 
 interface RosterPorts {
   readonly presence: PresenceStore;
   readonly bus: NodeBus;
-  readonly notices: RosterNotices;
+  readonly notices: Pick<RosterNotices, "arrived" | "nextOrder" | "add" | "drop">;
+  readonly clock: Clock;
   /** `participant-update-limit`: rooms above it have no roster traffic. */
   readonly participantUpdateLimit: () => number;
   readonly onError: (error: unknown, what: string) => void;
 }
 
-type Change =
-  | { readonly kind: "enter"; readonly order: number; readonly room: Room; readonly participant: Participant }
-  | { readonly kind: "leave"; readonly order: number; readonly room: Room; readonly user: Aor };
-
-/** Who is in which room: this node's users from memory, the others' from published presence. */
+/**
+ * Who is in which room: this node's users from memory, the others' from published presence. The bus brings their comings and goings
+ * at once and may lose any of them; `compare` finds what it lost.
+ */
 export class Rosters {
   private readonly ports: RosterPorts;
   private readonly rosters = new Map<number, Roster>();
-  private changes: Change[] = [];
+  private changes: RosterChange[] = [];
   private publishing: Promise<void> | undefined;
+  private turns = 0;
+  private comparing: Iterator<number> | undefined;
 
   constructor(ports: RosterPorts) {
     this.ports = ports;
@@ -46,15 +43,19 @@ export class Rosters {
       if (!roster) return;
       this.resize(roster, message.total);
       if (roster.large) return;
-      if (message.kind === "entered") ports.notices.add(roster.room, { entered: message.participant });
-      else if (!roster.here.has(message.user)) ports.notices.add(roster.room, { left: message.user });
+      if (message.kind === "entered") {
+        if (roster.cameElsewhere(message.participant))
+          ports.notices.add(roster.room, { entered: message.participant });
+      } else if (roster.wentElsewhere(message.user)) {
+        ports.notices.add(roster.room, { left: message.user });
+      }
     });
   }
 
   enter(session: Session, room: Room, mask: number): void {
     let roster = this.rosters.get(room.id);
     if (!roster) {
-      roster = { room, here: new Map(), total: 0, large: false };
+      roster = new Roster(room);
       this.rosters.set(room.id, roster);
     }
     roster.room = room;
@@ -67,7 +68,7 @@ export class Rosters {
       return;
     }
     roster.here.set(session.user.uri, { participant, endpoints: 1 });
-    this.change({ kind: "enter", order: this.ports.notices.nextOrder(), room, participant });
+    this.change(roster, { kind: "enter", order: this.ports.notices.nextOrder(), room, participant });
   }
 
   /** Participants of this node may do more or less than before. */
@@ -96,7 +97,8 @@ export class Rosters {
 
   /** Everybody in a large room, whose roster is shown on request only. */
   async everybody(roomId: number): Promise<Participant[]> {
-    return this.union(roomId, await this.ports.presence.others([roomId]));
+    const others = await this.ports.presence.others([roomId]);
+    return this.rosters.get(roomId)?.everybody(others?.get(roomId)) ?? [];
   }
 
   leave(session: Session, room: Room): void {
@@ -106,39 +108,81 @@ export class Rosters {
     known.endpoints -= 1;
     if (known.endpoints > 0) return;
     roster.here.delete(session.user.uri);
-    this.change({ kind: "leave", order: this.ports.notices.nextOrder(), room, user: session.user.uri });
+    const order = this.ports.notices.nextOrder();
+    this.change(roster, { kind: "leave", order, room, participant: known.participant });
   }
 
-  /** Everybody in these rooms; for a large room undefined: its roster is not shown. */
-  async participants(roomIds: readonly number[]): Promise<Map<number, Participant[] | undefined>> {
-    const counts = await this.ports.presence.counts(roomIds);
-    const small: number[] = [];
+  /** Everybody in these rooms, for a session that is in them; for a large room undefined: its roster is not shown. */
+  async participants(
+    session: Session,
+    roomIds: readonly number[],
+  ): Promise<Map<number, Participant[] | undefined>> {
+    const others = await this.look(roomIds);
+    const result = new Map<number, Participant[] | undefined>();
     for (const id of roomIds) {
       const roster = this.rosters.get(id);
-      if (!roster) continue;
-      this.resize(roster, roster.here.size + (counts.get(id) ?? 0));
-      if (!roster.large) small.push(id);
+      result.set(id, roster && !roster.large ? roster.list(others?.get(id)) : undefined);
+      this.ports.notices.arrived(session, id); // whatever has not been told yet is in this list
     }
-    const crowded = small.filter((id) => (counts.get(id) ?? 0) > 0);
-    const others =
-      crowded.length > 0 ? await this.ports.presence.others(crowded) : new Map<number, Participant[]>();
-    const result = new Map<number, Participant[] | undefined>();
-    for (const id of roomIds) result.set(id, undefined);
-    for (const id of small) result.set(id, this.union(id, others));
     return result;
   }
 
-  private union(roomId: number, others: ReadonlyMap<number, readonly Participant[]>): Participant[] {
-    const union = new Map<Aor, Participant>();
-    for (const participant of others.get(roomId) ?? []) union.set(participant.user, participant);
-    for (const participant of this.participantsHere(roomId)) union.set(participant.user, participant);
-    return [...union.values()];
+  /** Once a second: compares some rooms with what is published, and tells clients here what the bus has lost. */
+  async compare(): Promise<void> {
+    this.turns += 1;
+    if (!this.comparing) {
+      if (this.turns < COMPARE_TURNS) return;
+      this.turns = 0;
+      this.comparing = this.rosters.keys();
+    }
+    const most = Math.min(Math.ceil(this.rosters.size / COMPARE_TURNS), MOST_ROOMS_PER_TURN);
+    const roomIds: number[] = [];
+    while (roomIds.length < most) {
+      const { value, done } = this.comparing.next();
+      if (done) break;
+      roomIds.push(value);
+    }
+    if (roomIds.length < most || most === 0) this.comparing = undefined;
+    if (roomIds.length > 0) await this.look(roomIds, this.ports.clock.monotonicMs());
+  }
+
+  /** Reads what is published of small rooms and tells what is new in it. @returns undefined when Redis does not answer */
+  private async look(
+    roomIds: readonly number[],
+    nowMs?: number,
+  ): Promise<ReadonlyMap<number, readonly Participant[]> | undefined> {
+    const rosters = new Map<number, Roster>();
+    for (const id of roomIds) {
+      const roster = this.rosters.get(id);
+      if (roster) rosters.set(id, roster);
+    }
+    for (const roster of rosters.values()) roster.look();
+    try {
+      const counts = await this.ports.presence.counts(roomIds);
+      if (!counts) return undefined;
+      for (const [id, roster] of rosters) this.resize(roster, roster.here.size + (counts.get(id) ?? 0));
+      const crowded = [...counts.keys()].filter((id) => rosters.get(id)?.large === false);
+      const others =
+        crowded.length > 0 ? await this.ports.presence.others(crowded) : new Map<number, Participant[]>();
+      if (!others) return undefined;
+      for (const [id, roster] of rosters) {
+        if (roster.large) continue;
+        const { entered, left } = roster.compare(others.get(id) ?? [], nowMs);
+        for (const participant of entered) this.ports.notices.add(roster.room, { entered: participant });
+        for (const user of left) this.ports.notices.add(roster.room, { left: user });
+      }
+      return others;
+    } finally {
+      for (const roster of rosters.values()) roster.looked();
+    }
   }
 
   /** Number of participants per room. */
   async counts(roomIds: readonly number[]): Promise<Map<number, number>> {
     const others = await this.ports.presence.counts(roomIds);
-    return new Map(roomIds.map((id) => [id, (this.rosters.get(id)?.here.size ?? 0) + (others.get(id) ?? 0)]));
+    const count = (id: number, roster = this.rosters.get(id)) =>
+      others ? (roster?.here.size ?? 0) + (others.get(id) ?? 0) : (roster?.known ?? 0);
+    return new Map(roomIds.map((id) => [id, count(id)]));
   }
 
   /** Rooms with participants on this node. */
@@ -154,21 +198,22 @@ export class Rosters {
   /** Whatever was before: a room is large that has more participants. What was gathered of it until now is still told. */
   limitChanged(): void {
     const limit = this.ports.participantUpdateLimit();
-    for (const roster of this.rosters.values()) roster.large = roster.total > limit;
+    for (const roster of this.rosters.values()) roster.resize(roster.total > limit);
   }
 
   private resize(roster: Roster, total: number): void {
     roster.total = total;
     const limit = this.ports.participantUpdateLimit();
     if (!roster.large && total > limit) {
-      roster.large = true;
+      roster.resize(true);
       this.ports.notices.drop(roster.room.id);
     } else if (roster.large && total < limit * RESUME_SHARE) {
-      roster.large = false;
+      roster.resize(false);
     }
   }
 
-  private change(change: Change): void {
+  private change(roster: Roster, change: RosterChange): void {
+    roster.queue(change);
     this.changes.push(change);
     this.publishing ??= this.publish().finally(() => {
       this.publishing = undefined;
@@ -184,38 +229,43 @@ export class Rosters {
       const step = this.changes.splice(0, Math.min(length, CHANGES_PER_STEP));
       const results = await this.store(step).catch((error: unknown) => {
         this.ports.onError(error, "publishing presence");
-        return [];
+        return undefined;
       });
       step.forEach((change, index) => {
-        this.tell(change, results[index]);
+        this.tell(change, results?.[index]);
       });
     }
   }
 
-  private store(step: readonly Change[]): Promise<PresenceChange[]> {
-    const enters = step.flatMap((c) =>
-      c.kind === "enter" ? [{ roomId: c.room.id, participant: c.participant }] : [],
-    );
-    if (enters.length > 0) return this.ports.presence.enter(enters);
-    return this.ports.presence.leave(
-      step.flatMap((c) => (c.kind === "leave" ? [{ roomId: c.room.id, user: c.user }] : [])),
-    );
+  private store(step: readonly RosterChange[]): Promise<PresenceChange[] | undefined> {
+    if (step[0]?.kind === "leave")
+      return this.ports.presence.leave(
+        step.map(({ room, participant }) => ({ roomId: room.id, user: participant.user })),
+      );
+    return this.ports.presence.enter(step.map(({ room, participant }) => ({ roomId: room.id, participant })));
   }
 
-  private tell(change: Change, result: PresenceChange | undefined): void {
-    const { room } = change;
+  private tell(change: RosterChange, outcome: PresenceChange | undefined): void {
+    const { room, participant, order } = change;
     const roster = this.rosters.get(room.id);
-    if (!roster) return;
-    const total = roster.here.size + (result?.others ?? 0);
+    if (!roster) return; // never: it stays until all is told
+    const { clients, nodes } = roster.published(change, outcome);
+    const total = outcome ? roster.here.size + outcome.others : roster.known;
     this.resize(roster, total);
-    if (roster.here.size === 0) this.rosters.delete(room.id);
-    if (result?.elsewhere) return;
-    if (change.kind === "enter") {
-      this.ports.bus.publish({ kind: "entered", roomId: room.id, participant: change.participant, total });
-      if (!roster.large) this.ports.notices.add(room, { entered: change.participant }, change.order);
-    } else {
-      this.ports.bus.publish({ kind: "left", roomId: room.id, user: change.user, total });
-      if (!roster.large) this.ports.notices.add(room, { left: change.user }, change.order);
+    if (roster.over) this.rosters.delete(room.id);
+    const { user } = participant;
+    if (nodes) {
+      this.ports.bus.publish(
+        change.kind === "enter"
+          ? { kind: "entered", roomId: room.id, participant, total }
+          : { kind: "left", roomId: room.id, user, total },
+      );
     }
+    if (clients && !roster.large)
+      this.ports.notices.add(
+        room,
+        change.kind === "enter" ? { entered: participant } : { left: user },
+        order,
+      );
   }
 }

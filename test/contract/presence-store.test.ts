@@ -65,7 +65,7 @@ class TestNode {
   }
 
   async sees(roomId: number): Promise<string[]> {
-    const list = (await this.presence.others([roomId])).get(roomId) ?? [];
+    const list = (await this.presence.others([roomId]))?.get(roomId) ?? [];
     return list.map(({ user }) => user.slice(4, user.indexOf("@"))).sort();
   }
 }
@@ -88,10 +88,10 @@ describe("published presence", { timeout: 120_000 }, () => {
     const [one, two] = [await new TestNode("n1").start(), await new TestNode("n2").start()];
     await one.enter(1, alice, bob);
     await two.enter(1, carol);
-    assert.deepEqual((await one.presence.others([1])).get(1), [carol]);
+    assert.deepEqual((await one.presence.others([1]))?.get(1), [carol]);
     assert.deepEqual(await two.sees(1), ["alice", "bob"]);
-    assert.deepEqual([...(await two.presence.counts([1, 2]))], [[1, 2]]);
-    assert.equal((await one.presence.others([2])).size, 0);
+    assert.deepEqual([...((await two.presence.counts([1, 2])) ?? [])], [[1, 2]]);
+    assert.equal((await one.presence.others([2]))?.size, 0);
   });
 
   test("who is in the room on another node too is elsewhere, at entry and at exit", async () => {
@@ -107,7 +107,7 @@ describe("published presence", { timeout: 120_000 }, () => {
     assert.deepEqual(
       gone
         .flat()
-        .map(({ elsewhere }) => elsewhere)
+        .map((change) => change?.elsewhere)
         .sort(),
       [false, true],
       "exactly one tells the room",
@@ -121,15 +121,15 @@ describe("published presence", { timeout: 120_000 }, () => {
     for (const roomId of rooms) one.rooms.set(roomId, new Map([[alice.user, alice]]));
     const changes = await one.presence.enter(rooms.map((roomId) => ({ roomId, participant: alice })));
     assert.deepEqual(
-      changes.map(({ roomId }) => roomId),
+      changes?.map(({ roomId }) => roomId),
       rooms,
     );
     await one.enter(500, bob);
     const counts = await two.presence.counts(rooms);
-    assert.equal(counts.size, 1_000);
-    assert.equal(counts.get(500), 2);
-    assert.equal(counts.get(501), 1);
-    assert.equal((await two.presence.others(rooms)).get(1_000)?.[0]?.user, alice.user);
+    assert.equal(counts?.size, 1_000);
+    assert.equal(counts?.get(500), 2);
+    assert.equal(counts?.get(501), 1);
+    assert.equal((await two.presence.others(rooms))?.get(1_000)?.[0]?.user, alice.user);
   });
 
   test("participants of a node that stopped beating vanish, and a survivor sweeps its keys", async () => {
@@ -151,7 +151,7 @@ describe("published presence", { timeout: 120_000 }, () => {
     await dead.enter(2, carol);
     dead.redis.close();
     await one.presence.adopt(dead.me);
-    assert.equal((await one.presence.others([1, 2])).size, 0);
+    assert.equal((await one.presence.others([1, 2]))?.size, 0);
     assert.deepEqual(await keysOf(dead.me), []);
     assert.deepEqual(await one.enter(1, alice), [
       { roomId: 1, user: alice.user, elsewhere: false, others: 0 },
@@ -171,23 +171,19 @@ describe("published presence", { timeout: 120_000 }, () => {
     assert.deepEqual(await two.sees(1), ["alice"]);
   });
 
-  test("Redis killed: answers come soon and hold the own node only; restarted empty: the union is back", async () => {
+  test("Redis killed: answers come soon and say that nothing is known; restarted empty: the union is back", async () => {
     const [one, two] = [await new TestNode("n1").start(), await new TestNode("n2").start()];
     await one.enter(1, alice);
     await two.enter(1, bob);
     await flushAll();
     await stack.kill("redis", "SIGKILL");
     const from = performance.now();
-    assert.deepEqual(await one.enter(3, carol), [
-      { roomId: 3, user: carol.user, elsewhere: false, others: 0 },
-    ]);
-    assert.deepEqual(await one.leave(1, alice), [
-      { roomId: 1, user: alice.user, elsewhere: false, others: 0 },
-    ]);
-    assert.equal((await one.presence.others([1, 2, 3])).size, 0);
-    assert.equal((await one.presence.counts([1, 2, 3])).size, 0);
+    assert.equal(await one.enter(3, carol), undefined);
+    assert.equal(await one.leave(1, alice), undefined);
+    assert.equal(await one.presence.others([1, 2, 3]), undefined);
+    assert.equal(await one.presence.counts([1, 2, 3]), undefined);
     assert.ok(performance.now() - from < 2_000, "four answers, each within 300 ms");
-    await until("noticed", () => !one.presence.reachable);
+    await until("noticed", () => !one.redis.connected);
     await stack.restart("redis");
     await until("carol is back", async () => (await two.sees(3)).includes("carol"));
     await until("bob is back", async () => (await one.sees(1)).includes("bob"));
@@ -201,7 +197,7 @@ describe("published presence", { timeout: 120_000 }, () => {
     process.kill(pid, "SIGSTOP");
     try {
       const from = performance.now();
-      assert.deepEqual(await one.enter(2, bob), [{ roomId: 2, user: bob.user, elsewhere: false, others: 0 }]);
+      assert.equal(await one.enter(2, bob), undefined);
       assert.ok(performance.now() - from < 1_500, "answered within 300 ms");
     } finally {
       process.kill(pid, "SIGCONT");
@@ -245,7 +241,7 @@ describe("published presence", { timeout: 120_000 }, () => {
     ];
     const counts = await two.presence.counts(ids);
     for (const roomId of ids)
-      assert.equal(counts.get(roomId) ?? 0, one.rooms.get(roomId)?.size ?? 0, `room ${roomId}`);
+      assert.equal(counts?.get(roomId) ?? 0, one.rooms.get(roomId)?.size ?? 0, `room ${roomId}`);
   });
 
   test("a room that was left and entered again during publication holds exactly who is in it", async () => {

@@ -102,7 +102,8 @@ export function nodeCore(stores: Stores, me: Incarnation, faults = new Faults())
     others: async () => new Map(),
     counts: async () => new Map(),
   };
-  const rosters = new Rosters({ presence, bus, notices, participantUpdateLimit: () => 75, onError });
+  const participantUpdateLimit = () => 75;
+  const rosters = new Rosters({ presence, bus, notices, clock, participantUpdateLimit, onError });
   const attendance = new Attendance({
     sessions,
     journal,

@@ -63,12 +63,7 @@ export class RedisPresence implements PresenceStore {
     });
   }
 
-  /** False: answers hold the own node only. */
-  get reachable(): boolean {
-    return this.#redis.connected;
-  }
-
-  async enter(changes: readonly { roomId: number; participant: Participant }[]): Promise<PresenceChange[]> {
+  async enter(changes: readonly { roomId: number; participant: Participant }[]) {
     const args = changes.map(({ roomId, participant }) => [
       String(roomId),
       participant.user,
@@ -78,15 +73,16 @@ export class RedisPresence implements PresenceStore {
     return this.#change(enterScript, users, args);
   }
 
-  async leave(changes: readonly { roomId: number; user: Aor }[]): Promise<PresenceChange[]> {
+  async leave(changes: readonly { roomId: number; user: Aor }[]) {
     const args = changes.map(({ roomId, user }) => [String(roomId), user]);
     return this.#change(leaveScript, changes, args);
   }
 
   /** Rooms with nobody elsewhere are absent. A user on two other nodes appears once. */
-  async others(roomIds: readonly number[]): Promise<Map<number, Participant[]>> {
+  async others(roomIds: readonly number[]): Promise<Map<number, Participant[]> | undefined> {
     const found = new Map<number, Participant[]>();
     const lists = await this.#ask(rosterScript, roomIds);
+    if (!lists) return undefined;
     roomIds.forEach((roomId, index) => {
       const participants = decodeRoster(lists[index]);
       if (participants.length > 0) found.set(roomId, participants);
@@ -95,9 +91,10 @@ export class RedisPresence implements PresenceStore {
   }
 
   /** Rooms with nobody elsewhere are absent. */
-  async counts(roomIds: readonly number[]): Promise<Map<number, number>> {
+  async counts(roomIds: readonly number[]): Promise<Map<number, number> | undefined> {
     const found = new Map<number, number>();
     const totals = await this.#ask(countScript, roomIds);
+    if (!totals) return undefined;
     roomIds.forEach((roomId, index) => {
       const total = Number(totals[index] ?? 0);
       if (total > 0) found.set(roomId, total);
@@ -156,14 +153,17 @@ export class RedisPresence implements PresenceStore {
     script: string,
     users: readonly { roomId: number; user: Aor }[],
     args: readonly string[][],
-  ): Promise<PresenceChange[]> {
+  ): Promise<PresenceChange[] | undefined> {
     const chunks = inChunks(args, changesPerCall).map((chunk) => chunk.flat());
     const answers = await this.#redis.within(() =>
       Promise.all(chunks.map((chunk) => this.#eval(script, chunk))),
     );
-    if (answers === undefined) this.#doubtful = true;
+    if (answers === undefined) {
+      this.#doubtful = true;
+      return undefined;
+    }
     const numbers: number[] = [];
-    for (const answer of answers ?? []) {
+    for (const answer of answers) {
       const [known, ...rest] = Array.isArray(answer) ? answer.map(Number) : [];
       if (known === 0) this.#notice();
       numbers.push(...rest);
@@ -183,12 +183,12 @@ export class RedisPresence implements PresenceStore {
     void this.beat();
   }
 
-  async #ask(script: string, roomIds: readonly number[]): Promise<unknown[]> {
+  async #ask(script: string, roomIds: readonly number[]): Promise<unknown[] | undefined> {
     const chunks = inChunks(roomIds.map(String), roomsPerCall);
     const answers = await this.#redis.within(() =>
       Promise.all(chunks.map((chunk) => this.#eval(script, chunk))),
     );
-    return (answers ?? []).flatMap((answer) => (Array.isArray(answer) ? answer : []));
+    return answers?.flatMap((answer) => (Array.isArray(answer) ? answer : []));
   }
 
   #run(script: string, args: readonly string[]): Promise<unknown> {
