@@ -232,10 +232,11 @@ export class Gateway {
 
   private async inDialog(request: SipRequest, token: Session["token"], answer: Answering): Promise<void> {
     const session = this.ports.sessions.find(token);
-    if (!session || session.ended) {
-      const home = await this.ports.dialogs.home(token);
+    if (session?.ended || session?.barred) return answer(NOT_HERE);
+    if (!session) {
       // Known, but not (yet) here: it is being taken over, or the edge has not heard of its new home.
-      return answer(home === undefined || session?.ended ? NOT_HERE : asAnswer("OVERLOADED"));
+      const isKnown = (await this.ports.dialogs.home(token)) !== undefined;
+      return answer(isKnown ? asAnswer("OVERLOADED") : NOT_HERE);
     }
     const { state } = session;
     if (
@@ -265,7 +266,7 @@ export class Gateway {
       answer(given, session);
     };
     await session.run(async () => {
-      if (session.ended) return answerOnce(NOT_HERE);
+      if (session.ended || session.barred) return answerOnce(NOT_HERE);
       try {
         await this.ports.attendance.back(session, flowOf(request));
         await this.perform(request, session, answerOnce);
@@ -280,6 +281,7 @@ export class Gateway {
     switch (request.method) {
       case "INFO": {
         const startBeforeMs = request.at * 1_000 + LATEST_START_MS;
+        if (this.ports.clock.nowMs() > startBeforeMs) return answer(asAnswer("TOO_LATE")); // its turn came late
         return receive(session, request.body, startBeforeMs, this.ports.receiving, answer);
       }
       case "BYE":

@@ -89,7 +89,10 @@ export class SelfPresence {
     if (request.user !== user?.uri) return answer(NOT_YOURS);
     if (request.method !== "SUBSCRIBE") return answer({ status: 405, reason: "Method Not Allowed" });
     const seconds = expiresOf(request);
+    const now = await this.ports.users.find(subscription.user.uri);
+    const isStanding = this.holds(token);
     this.remove(subscription);
+    if (!now?.enabled || !isStanding) return answer(NOT_HERE); // who subscribes anew is told why
     subscription.prolong(flowOf(request), seconds, this.ports.clock.monotonicMs());
     if (seconds > 0) this.add(subscription);
     await this.tellAll(subscription, request, seconds, answer);

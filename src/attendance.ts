@@ -109,6 +109,12 @@ export class Attendance {
     this.ports.fanout.leave(session, room.id);
   }
 
+  /** Nothing more reaches the user, and nothing he has asked for is begun, from this moment on. */
+  bar(session: Session): void {
+    for (const { room } of session.rooms.values()) this.silence(session, room);
+    session.user = { ...session.user, enabled: false };
+  }
+
   /** What is delivered now has been heard by whoever listens: not who is silenced, nor who is just being taken over. */
   private heardAll(session: Session, room: Room): void {
     if (this.ports.fanout.sessionsIn(room.id).has(session)) this.ports.readMarks.left(session, room);
@@ -244,7 +250,7 @@ export class Attendance {
   private place(session: Session, joined: JoinedHere): void {
     if (session.rooms.has(joined.room.id)) return;
     // Heard before it is in the map of the session: nothing is sent in between, this is one turn of the loop.
-    const room = this.ports.fanout.enter(session, joined.room, joined.since);
+    const room = session.barred ? joined.room : this.ports.fanout.enter(session, joined.room, joined.since);
     session.rooms.set(room.id, { ...joined, room });
     this.ports.rosters.enter(session, room, joined.mask);
   }

@@ -33,7 +33,8 @@ const XCCOS_STATUS = {
  * The body of one INFO, carried out in document order. A post is answered when it is committed, before anybody gets a copy; an
  * envelope of commands is answered at once, its replies follow as INFOs of our own. Called from within `session.run`.
  *
- * @param startBeforeMs wall clock: a post whose commit has not started by then is dropped unstored
+ * @param startBeforeMs wall clock: what has not been answered by then gets 503; a post whose commit has not started, or a command beside
+ *   posts that has not begun, is dropped
  * @param answer called exactly once
  */
 export async function receive(
@@ -51,13 +52,14 @@ export async function receive(
   if (new Set(seqids).size < seqids.length) return answer(asAnswer("BAD_REQUEST"));
   const holdsPost = seqids.length > 0;
   if (!holdsPost) answer(OK);
-  const carriedOut = await carryOut(envelope, startBeforeMs, context, ports);
+  const carriedOut = await carryOut(envelope, holdsPost ? startBeforeMs : Infinity, context, ports);
   if (holdsPost) answer(carriedOut.refusal ?? OK);
   for (const { room, message } of carriedOut.stored) ports.services.fanout.stored(room, message);
-  for (const { primitives, turn } of carriedOut.replies) {
+  for (const { primitives, turn, code } of carriedOut.replies) {
+    // Who was barred meanwhile is shown nothing any more; a refusal shows nothing.
+    const mayHear = session.reachable || (session.connected && code !== 200);
     for (const primitive of primitives) {
-      if (session.reachable)
-        ports.sender.send(encodeEnvelope(ports.envids.next(), primitive), [session], turn);
+      if (mayHear) ports.sender.send(encodeEnvelope(ports.envids.next(), primitive), [session], turn);
     }
   }
 }
@@ -81,6 +83,8 @@ async function carryOut(
   for (const primitive of primitives) {
     if (primitive.kind === "unknown") continue;
     try {
+      if (context.session.barred) throw new ChatError("NOT_ENABLED");
+      if (context.services.clock.nowMs() > startBeforeMs) throw new ChatError("TOO_LATE");
       await settle(context, primitive.kind === "cmd" ? primitive.command.kind : "grpchat");
       if (primitive.kind === "cmd") {
         const reply = await dispatch(primitive.command, envid, context);

@@ -107,9 +107,19 @@ export class Session implements OutgoingDialog, Recorder {
     return this.cseq - firstCSeq(this.epoch) >= CSEQS_PER_EPOCH / 2;
   }
 
-  /** True when copies can be sent: the dialog lives and its connection stands. */
-  get reachable(): boolean {
+  /** The user has lost his policy: what he asks for is not begun any more, and the dialog ends as soon as its turn comes. */
+  get barred(): boolean {
+    return !this.user.enabled;
+  }
+
+  /** The dialog lives and its connection stands. */
+  get connected(): boolean {
     return !this.ended && this.awaySinceMs === null;
+  }
+
+  /** True when copies can be sent. */
+  get reachable(): boolean {
+    return this.connected && !this.barred;
   }
 
   /** Another node held this dialog until now: the edge changes over from one connection to another, and requests may overtake. */
@@ -153,6 +163,11 @@ export class Session implements OutgoingDialog, Recorder {
   /** A refusal for now (503) is no answer to keep: the client may send the same again. */
   forgetAnswer(cseq: number): void {
     this.answers.delete(cseq);
+  }
+
+  /** Something is under way or waits for its turn. */
+  get busy(): boolean {
+    return this.waiting > 0;
   }
 
   get crowded(): boolean {

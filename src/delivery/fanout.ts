@@ -100,7 +100,7 @@ export class Fanout {
       heard = upTo;
     }
     for (const session of sessions)
-      if (!session.ended && session.rooms.has(room.id)) this.enter(session, room, heard); // or it left meanwhile
+      if (!session.ended && !session.barred && session.rooms.has(room.id)) this.enter(session, room, heard); // or it left meanwhile
     return true;
   }
 

@@ -49,7 +49,8 @@ export class RoomNotices {
     const notice = room.disabled
       ? encodePartNotice([{ roomUri: room.uri, users: [{ uri }] }])
       : encodeKickNotice(room.uri, { uri, displayName });
-    this.send(notice, [session], room);
+    // The last he hears, be he barred or not.
+    if (session.connected) this.sender.send(encodeEnvelope(this.envids.next(), notice), [session], room.id);
   }
 
   private send(notice: string, sessions: Iterable<Session>, room: Room): void {

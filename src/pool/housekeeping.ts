@@ -87,7 +87,7 @@ export class Housekeeping {
     for (const { what, everyMs, work } of this.ports.chores) this.every(everyMs, what, work);
     this.every(CHANGES_LOOK_MS, "following changes", async () => {
       await changes.look();
-      await review.retry();
+      review.retry();
     });
     this.every(RECONCILE_MS, "reviewing all rights", () => review.everybody());
     this.every(INDEX_MS, "indexing for search", async () => void (await this.ports.index()));

@@ -9,6 +9,8 @@ import { permissionMask } from "../delivery/wire-room.ts";
 import type { NodeBus, Participant, RoomStore, UserStore } from "../ports.ts";
 import type { Session } from "../session.ts";
 import type { Sessions } from "../sessions.ts";
+import { Expulsions } from "./expulsions.ts";
+import { InTurn } from "./in-turn.ts";
 import { OneAfterAnother } from "./one-after-another.ts";
 
 export interface ReviewPorts {
@@ -31,15 +33,21 @@ const USERS_ABREAST = 64;
 /**
  * Rights that changed, applied to who is here: whoever may no longer be in a room gets nothing more of it, is out of it on the
  * record, and is told; who stays hears what is different. Everything can be asked for again and again: it compares with what is.
+ * Nothing here waits for a session's turn: one that is busy holds up nobody else's changes.
  */
 export class RightsReview {
   private readonly ports: ReviewPorts;
   private readonly rooms = new OneAfterAnother<number>((id) => this.reviewRoom(id));
-  /** Out of delivery, but not yet on the record: the database went away in between. */
-  private readonly unrecorded = new Map<Session, Map<number, Room>>();
+  private readonly expulsions: Expulsions;
+  private readonly lookingAgain: InTurn;
 
   constructor(ports: ReviewPorts) {
     this.ports = ports;
+    this.expulsions = new Expulsions(ports);
+    this.lookingAgain = new InTurn(
+      (session) => this.reviewRooms(session),
+      (error) => ports.onError(error, "reviewing rights"),
+    );
     ports.bus.onMessage((message) => {
       if (message.kind !== "permission") return;
       const room = ports.fanout.roomHere(message.roomId);
@@ -105,23 +113,29 @@ export class RightsReview {
     await abreast([...concerned.values()], ROOMS_ABREAST, async ({ room, sessions: here }) => {
       const { out, staying } = judge(room, await this.ports.rooms.bindings(room), here);
       this.updateMasks(room, staying);
-      await Promise.all(out.map(({ session }) => session.run(() => this.putOut(session, room))));
+      await Promise.all(out.map(({ session }) => this.expulsions.keepOut(session, room)));
     });
     // Users and rooms were read a moment ago.
-    const forbidden = sessions.filter(({ user }) => !user.enabled);
-    await abreast(forbidden, USERS_ABREAST, (session) => this.asNow([session], undefined));
+    for (const session of sessions) if (session.barred) this.expulsions.bar(session);
   }
 
-  /** What could not be recorded is tried again. */
-  async retry(): Promise<void> {
-    for (const [session, rooms] of [...this.unrecorded])
-      await session.run(async () => {
-        for (const room of rooms.values()) await this.putOut(session, room);
-      });
+  /** What could not be done in a session's turn is tried again. */
+  retry(): void {
+    this.expulsions.retry();
+    this.lookingAgain.retry();
   }
 
   private async asNow(sessions: readonly Session[], user: User | undefined): Promise<void> {
-    await Promise.all(sessions.map((session) => session.run(() => this.reviewSession(session, user))));
+    await Promise.all(
+      sessions.map(async (session) => {
+        // Whose policy comes back before he is out is put out all the same: he has missed what was said.
+        if (!user?.enabled || session.barred) return this.expulsions.bar(session);
+        session.user = user;
+        // What it is about just now was decided by who the user was before.
+        if (session.busy) this.lookingAgain.add(session);
+        await this.reviewRooms(session);
+      }),
+    );
   }
 
   private async reviewRoom(roomId: number): Promise<void> {
@@ -142,55 +156,31 @@ export class RightsReview {
         room,
         told.map(({ session }) => session),
       );
-    for (const { session } of out) this.expel(session, room);
+    for (const { session } of out) this.expulsions.expel(session, room);
     this.updateMasks(room, staying);
     fanout.reviewed(room);
   }
 
-  private async reviewSession(session: Session, user: User | undefined): Promise<void> {
-    if (session.ended) return;
-    if (!user?.enabled) return this.ports.attendance.end(session, "expelled", false);
-    session.user = user;
+  /** The rooms that a session is in, by who its user is now. */
+  private async reviewRooms(session: Session): Promise<void> {
+    const { user } = session;
     const joined = [...session.rooms.keys()];
     const found = new Map((await this.ports.rooms.byIds(joined)).map((room) => [room.id, room]));
     const rooms = [...found.values()];
     const access = await this.ports.rooms.access(rooms, user);
+    if (session.ended || session.user !== user) return; // whoever set another user looks by that one
     const held = new Map(rooms.map((room, index) => [room.id, access[index]]));
     for (const id of joined) {
       const [room, binding] = [found.get(id), held.get(id)];
       const known = session.rooms.get(id)?.room;
       if (room && binding && !refusal("join", room, binding))
         this.updateMasks(room, [{ session, access: binding }]);
-      else if (known) {
-        this.ports.attendance.silence(session, room ?? known);
-        await this.putOut(session, room ?? known);
-      }
+      else if (known) this.expulsions.expel(session, room ?? known);
     }
-  }
-
-  /** Out of delivery at once, out of the room as soon as the session's turn comes. */
-  private expel(session: Session, room: Room): void {
-    this.ports.attendance.silence(session, room);
-    session
-      .run(() => this.putOut(session, room))
-      .catch((error: unknown) => this.ports.onError(error, "expelling"));
   }
 
   private expelAll(room: Room): void {
-    for (const session of [...this.ports.fanout.sessionsIn(room.id)]) this.expel(session, room);
-  }
-
-  /** Within the session's turn. */
-  private async putOut(session: Session, room: Room): Promise<void> {
-    const waiting = this.unrecorded.get(session) ?? new Map<number, Room>();
-    waiting.set(room.id, room);
-    this.unrecorded.set(session, waiting);
-    if (!session.ended && session.rooms.has(room.id)) {
-      await this.ports.attendance.leave(session, [room], "expelled");
-      this.ports.notices.outOf(room, session);
-    }
-    waiting.delete(room.id);
-    if (waiting.size === 0) this.unrecorded.delete(session);
+    for (const session of [...this.ports.fanout.sessionsIn(room.id)]) this.expulsions.expel(session, room);
   }
 
   /** Those who stay: whether they may post, and what others see beside their names. */
