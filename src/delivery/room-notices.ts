@@ -14,7 +14,7 @@ import { wireRoom } from "./wire-room.ts";
 /** Users in one notice: well below what travels in one body. */
 const USERS_PER_NOTICE = 200;
 
-/** What participants hear of their room besides messages, comings and goings. COMPAT(SIPE, 1.25): it takes no notice of these. */
+/** What participants hear of their room besides messages, comings and goings. COMPAT(SIPE, 1.25): it takes no notice of these but for `ntc:part`. */
 export class RoomNotices {
   private readonly sender: SipSender;
   private readonly envids: Envids;
@@ -43,12 +43,16 @@ export class RoomNotices {
     }
   }
 
-  /** The receiver is out of the room: `ntc:kick` when he lost his right, `ntc:part` of himself when the room was closed for all. */
+  /**
+   * The receiver is out of the room: `ntc:kick` when he lost his right, `ntc:part` of himself when the room was closed for all.
+   * COMPAT(SIPE, 1.25): it knows no kick, but shows that he has left.
+   */
   outOf(room: Room, session: Session): void {
     const { uri, displayName } = session.user;
-    const notice = room.disabled
-      ? encodePartNotice([{ roomUri: room.uri, users: [{ uri }] }])
-      : encodeKickNotice(room.uri, { uri, displayName });
+    const notice =
+      room.disabled || session.isSipe
+        ? encodePartNotice([{ roomUri: room.uri, users: [{ uri }] }])
+        : encodeKickNotice(room.uri, { uri, displayName });
     // The last he hears, be he barred or not.
     if (session.connected) this.sender.send(encodeEnvelope(this.envids.next(), notice), [session], room.id);
   }

@@ -45,7 +45,12 @@ export class Expulsions {
   /** Out of one room, for who hears nothing of it yet. Returns when he is out. */
   async keepOut(session: Session, room: Room): Promise<void> {
     this.roomsOf(session).set(room.id, room);
-    await session.run(() => this.putOnRecord(session));
+    await session
+      .run(() => this.putOnRecord(session))
+      .catch((error: unknown) => {
+        this.turns.add(session);
+        throw error;
+      });
   }
 
   /** What could not be recorded is tried again. */
@@ -74,6 +79,6 @@ export class Expulsions {
       for (const { id } of asked) rooms.delete(id);
       if (barred) await this.ports.attendance.end(session, "expelled", false);
     }
-    if (session.ended || rooms.size === 0) this.unrecorded.delete(session);
+    if (session.ended || (rooms.size === 0 && !session.barred)) this.unrecorded.delete(session);
   }
 }

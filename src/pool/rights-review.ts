@@ -133,7 +133,10 @@ export class RightsReview {
         session.user = user;
         // What it is about just now was decided by who the user was before.
         if (session.busy) this.lookingAgain.add(session);
-        await this.reviewRooms(session);
+        await this.reviewRooms(session).catch((error: unknown) => {
+          this.lookingAgain.add(session); // he is no longer different from what he was found to be
+          throw error;
+        });
       }),
     );
   }

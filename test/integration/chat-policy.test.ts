@@ -127,6 +127,31 @@ test("who is busy when he loses the policy hears nothing more, is out before his
   assert.deepEqual(kept, [{ label: "busy", version: 1 }]);
 });
 
+test("who is busy when he is taken out of the group that made him a member hears nothing more, and is told when he is done", async () => {
+  const room = await lab.addRoom({ name: "Shift", members: ["erin"] });
+  await lab.administration.addGroup("ma-grp:shift", "Shift");
+  await lab.administration.addRole(room, "ma-grp:shift", "member");
+  await lab.administration.addToGroup("ma-grp:shift", [lab.address("dave")]);
+  const [dave, erin] = await Promise.all([lab.signedIn("dave"), lab.signedIn("erin")]);
+  for (const endpoint of [dave, erin]) assert.equal((await endpoint.join(room)).code, 200);
+  assert.equal(await info(dave, [setPreference("shift", 0)]), 200);
+  await until("it is stored", async () => (await preferenceVersion(dave, "shift")) === "1");
+
+  await locked("shift", async () => {
+    assert.equal(await info(dave, slowCommands("shift", 16)), 200);
+    await lab.administration.removeFromGroup("ma-grp:shift", lab.address("dave"));
+    // Of a later look than dave's, or of the same, behind his.
+    await lab.administration.changeRoom(room, { description: "without dave" });
+    await erin.waitForNotice(({ kind }) => kind === "chanmodify", LAB_TIMEOUT_MS);
+    assert.equal(await erin.post(room, "among ourselves"), 200);
+    await erin.waitForMessage(({ text }) => text === "among ourselves", LAB_TIMEOUT_MS);
+    assert.ok(!dave.notices.some(({ kind }) => kind === "kick"), "he is still busy");
+  });
+  assert.equal((await dave.waitForNotice(({ kind }) => kind === "kick", LAB_TIMEOUT_MS)).room, room);
+  assert.deepEqual(dave.messages, []);
+  assert.equal(await dave.post(room, "still here?"), 403);
+});
+
 test("a command that has waited for so long that its INFO was answered 503 is not carried out", async () => {
   const frank = await lab.signedIn("frank");
   assert.equal(await info(frank, [setPreference("slow", 0)]), 200);

@@ -1,14 +1,15 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { type Lab, openLab } from "../support/lab.ts";
+import { LAB_TIMEOUT_MS, type Lab, openLab } from "../support/lab.ts";
 import { runSipeScenario } from "../support/sipe/scenario.ts";
 import type { ScenarioUser } from "../support/sipe/scenario-script.ts";
+import { SipeClient } from "../support/sipe/sipe.ts";
 import { until } from "../support/until.ts";
 
 let lab: Lab;
 
 before(async () => {
-  lab = await openLab({ users: ["alice", "bob"] });
+  lab = await openLab({ users: ["alice", "bob", "carol"] });
 });
 after(() => lab?.close());
 
@@ -66,3 +67,41 @@ for (const transport of ["tcp", "tls"] as const) {
     assert.equal(read.length, 3, "each of the three entries read the history");
   });
 }
+
+test("who is put out of a room, and then loses the policy, sees both in Pidgin, and later that his message was not delivered", async () => {
+  const [one, two] = await Promise.all(
+    ["One", "Two"].map((name) => lab.addRoom({ name, members: ["carol"] })),
+  );
+  assert.ok(one && two);
+  const pidgin = await SipeClient.start({
+    host: "127.0.0.1",
+    port: lab.stack.ports.sip,
+    transport: "tcp",
+    ...user("carol"),
+  });
+  try {
+    await pidgin.signIn();
+    await pidgin.listRooms();
+    for (const uri of [one, two]) await pidgin.join(uri);
+    const seen = async (act: () => Promise<unknown>) => {
+      const since = pidgin.mark();
+      await act();
+      const { uri, who } = await pidgin.waitForKind("user-left", LAB_TIMEOUT_MS, since);
+      return { uri, who };
+    };
+    assert.deepEqual(await seen(() => lab.administration.removeRole(two, pidgin.uri, "member")), {
+      uri: two,
+      who: pidgin.uri,
+    });
+    assert.deepEqual(await seen(() => lab.administration.setUserPolicy(pidgin.uri, false)), {
+      uri: one,
+      who: pidgin.uri,
+    });
+    const since = pidgin.mark();
+    pidgin.say(one, "still here?");
+    const refused = await pidgin.waitForKind("chat-error", LAB_TIMEOUT_MS, since);
+    assert.match(refused.text, /not delivered/);
+  } finally {
+    await pidgin.stop();
+  }
+});
