@@ -1,21 +1,14 @@
 import { timingSafeEqual } from "node:crypto";
-import type { Attendance } from "../src/attendance.ts";
 import { ChatError } from "../src/chat/errors.ts";
 import type { Aor } from "../src/chat/user.ts";
-import type { Clock, DialogStore, OutgoingDialog, UserStore } from "../src/ports.ts";
-import { asAnswer, type ReceivePorts, receive } from "../src/receive.ts";
+import type { OutgoingDialog } from "../src/ports.ts";
+import { asAnswer, receive } from "../src/receive.ts";
 import type { Answer, Session } from "../src/session.ts";
-import type { Sessions } from "../src/sessions.ts";
-import { type Incarnation, parseContactUser } from "../src/sip/dialog.ts";
-import {
-  answerInvite,
-  answerRefresh,
-  dialogRecord,
-  type InviteSettings,
-  provisioningAnswer,
-} from "./invite.ts";
+import { parseContactUser } from "../src/sip/dialog.ts";
+import type { Edge, GatewayPorts } from "./gateway-ports.ts";
+import { answerInvite, answerRefresh, dialogRecord, provisioningAnswer } from "./invite.ts";
 import { decodeNotification, endsDialog, flowOf, type NegativeReply, type SipRequest } from "./requests.ts";
-import { isSelfEvent, type SelfPresence } from "./self-presence.ts";
+import { isSelfEvent } from "./self-presence.ts";
 
 /** A request older than this by Kamailio's clock is not begun: its 503 is or was the answer (Kamailio waits 2 s). */
 const LATEST_START_MS = 1_500;
@@ -25,41 +18,6 @@ const MAX_DIALOGS_PER_USER = 64;
 
 const NOT_HERE: Answer = { status: 481, reason: "Call/Transaction Does Not Exist" };
 const METHODS = "INVITE, ACK, CANCEL, BYE, INFO, UPDATE, OPTIONS, SUBSCRIBE";
-
-interface Edge {
-  heard(start: string): void;
-  greeted(): void;
-  answer(tx: string, answer: Answer, dialog: OutgoingDialog | undefined, onGone?: () => void): void;
-}
-
-export interface GatewayPorts {
-  readonly key: string;
-  readonly edges: ReadonlyMap<string, Edge>;
-  readonly sessions: Sessions;
-  readonly attendance: Attendance;
-  readonly users: UserStore;
-  readonly dialogs: DialogStore;
-  readonly receiving: ReceivePorts;
-  readonly selfPresence: SelfPresence;
-  readonly clock: Clock;
-  readonly me: Incarnation;
-  readonly node: string;
-  readonly invite: InviteSettings;
-  readonly maySpeak: () => boolean;
-  readonly onError: (error: unknown, what: string) => void;
-  /** One line per request, without what people wrote. */
-  readonly onRequest: (line: {
-    method: string;
-    status: number;
-    user: string;
-    callId: string;
-    tookMs: number;
-  }) => void;
-  /** A client refused an INFO of ours, or did not answer it (408). */
-  readonly onRefused: (status: number, callId: string) => void;
-  /** Somebody on the link who is not one of our edges, or speaks nonsense. */
-  readonly onStranger: (why: string) => void;
-}
 
 /** Kamailio's requests and events, turned into what sessions understand; their outcome turned into SIP answers. */
 export class Gateway {

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Gateway, type GatewayPorts } from "../../../kamailio/gateway.ts";
+import { Gateway } from "../../../kamailio/gateway.ts";
+import type { GatewayPorts } from "../../../kamailio/gateway-ports.ts";
 import { Attendance } from "../../../src/attendance.ts";
 import type { Answer, Session } from "../../../src/session.ts";
 import { Sessions } from "../../../src/sessions.ts";
