@@ -5,7 +5,7 @@ import { ExportSource } from "../../src/compliance/verify/export-source.ts";
 import { CannotCheck } from "../../src/compliance/verify/ports.ts";
 import { type Verified, verifyLog } from "../../src/compliance/verify/verify.ts";
 import { MysqlArchiveReader } from "../../src/store/mysql/archive-reader.ts";
-import { MysqlArchiveStatus } from "../../src/store/mysql/archive-status.ts";
+import { type ArchiveStatus, MOST_LOST, MysqlArchiveStatus } from "../../src/store/mysql/archive-status.ts";
 import { Database, PATIENT_MS } from "../../src/store/mysql/database.ts";
 import { requireSchema } from "../../src/store/mysql/migrate.ts";
 import { archiveKey } from "../archive-key.ts";
@@ -35,13 +35,16 @@ export const verifyCommand: CliCommand = {
   usage: USAGE,
   details: [
     "Reads the whole archive and calculates everything anew: commitments, leaves, links, tree, roots and signatures.",
-    '--from N            begin at the last checkpoint up to event N; "last": where the last check that was right ended. What lies',
-    "                    before is compared with that checkpoint only",
+    '--from N            begin at the last checkpoint up to event N; "last": where the last check that was right ended, or at the',
+    "                    event that was found changed and has not been found right since. What lies before is compared with that",
+    "                    checkpoint only",
     "--checkpoint FILE   checkpoints that were kept elsewhere: only they show that a whole archive was exchanged",
-    '--key PUBLIC-KEY    whose signatures count; the configured key unless given. "parlance compliance key show" prints it',
+    '--key PUBLIC-KEY    whose signatures count; the configured key unless given. "parlance compliance key show" prints it. The',
+    "                    result is shown and not kept: it raises and clears no alert",
     '--offline FOLDER    check what "parlance compliance export" wrote; needs neither database nor configuration',
     "Exit codes: 0 nothing was changed and nothing is missing, 1 changed (the first event that is not as it was sealed, and what of",
-    "it), 2 something that was recorded is not sealed, or not vouched for, 3 it could not be checked.",
+    "it), 2 something is missing: not sealed, not vouched for, or not found by the last comparison with the chat, 3 it could not be",
+    "checked.",
     "e.g. parlance compliance verify --checkpoint mail-of-2026-11-25.txt",
     "e.g. parlance compliance verify --offline /mnt/export --key example.com/pchat+1a2b3c4d+AQ…",
   ],
@@ -90,15 +93,19 @@ async function online(values: Values, show: ShowProgress): Promise<Report> {
     const found = await verifyLog(new MysqlArchiveReader(database), { keys, from, outside, onProgress });
     const because = found.finding ? [] : [...found.open, ...(await missing(status, found))];
     const verdict = found.finding ? "tampered" : because.length > 0 ? "incomplete" : "ok";
-    await status.noteCheck({
+    const check = {
       from: found.from,
       size: found.size,
       root: found.root === undefined ? null : Buffer.from(found.root, "base64"),
       verdict,
       firstBad: found.finding?.seq ?? null,
       field: found.finding?.field ?? null,
-    });
-    return { ...found, verdict, because, remarks: remarksOn(found) };
+      outside: values.checkpoint !== undefined,
+    };
+    // Whose signatures somebody else wants to see is no news of the archive.
+    if (values.key === undefined) await status.noteCheck(check);
+    const remarks = [...remarksOn(found), ...(await standing(status, found))];
+    return { ...found, verdict, because, remarks };
   } finally {
     await database.close();
   }
@@ -124,7 +131,8 @@ async function offline(folder: string, values: Values, show: ShowProgress): Prom
 }
 
 async function missing(status: MysqlArchiveStatus, { size, signed }: Verified): Promise<string[]> {
-  const { gaps, waiting, oldestMs } = await status.read(LATE_MS);
+  const found = await status.read(LATE_MS);
+  const { gaps, waiting, oldestMs } = found;
   const because = gaps.map(
     (gap) => `event ${gap.missing} of ${gap.stream} is missing; ${gap.waiting} behind it wait for it`,
   );
@@ -133,7 +141,31 @@ async function missing(status: MysqlArchiveStatus, { size, signed }: Verified): 
       `${waiting} recorded events are not sealed, the oldest since ${Math.round(oldestMs / 1_000)} s: does the worker run?`,
     );
   if (size > 0 && signed === 0) because.push("no checkpoint vouches for it: does the worker have its key?");
-  return because;
+  return [...because, ...lost(found)];
+}
+
+/** What the last comparison with the chat missed. */
+function lost({ lost: found, comparedMs }: ArchiveStatus): string[] {
+  const when = comparedMs === undefined ? "" : `, as of ${new Date(comparedMs).toISOString()}`;
+  const more = found.length < MOST_LOST ? [] : ["there may be more: parlance compliance reconcile"];
+  const said = found.map(({ what, stream, first, last }) => {
+    const numbers = first === last ? `${first}` : `${first} to ${last}`;
+    return what === "missing"
+      ? `${stream}: recorded, and not in the archive: event ${numbers}${when}`
+      : `${stream}: said in the room, and not recorded: message ${numbers}${when}`;
+  });
+  return [...said, ...more];
+}
+
+/** What other checks found, and this one does not refute. */
+async function standing(status: MysqlArchiveStatus, { finding }: Verified): Promise<string[]> {
+  const changed = finding ? undefined : await status.changed();
+  if (!changed) return [];
+  const { firstBad, field, atMs, outside } = changed;
+  return [
+    `event ${firstBad ?? 0} was found CHANGED (${plain(field ?? "")}) on ${new Date(atMs).toISOString()}; only a check that ` +
+      `begins at it or before${outside ? ", with --checkpoint," : ""} and finds it right clears that`,
+  ];
 }
 
 function remarksOn({ size, signed, finding }: Verified): string[] {
@@ -144,7 +176,10 @@ function remarksOn({ size, signed, finding }: Verified): string[] {
 async function fromOf(values: Values, status: MysqlArchiveStatus): Promise<number> {
   const said = text(values.from);
   if (said === undefined) return 0;
-  if (said === "last") return (await status.lastCheck("ok"))?.size ?? 0;
+  if (said === "last") {
+    const changed = await status.changed();
+    return Math.min((await status.lastCheck("ok"))?.size ?? 0, changed ? (changed.firstBad ?? 0) : Infinity);
+  }
   if (!/^\d{1,15}$/.test(said))
     throw new UsageError(`--from is the number of an event, or last, not "${said}"`);
   return Number(said);

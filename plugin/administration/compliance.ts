@@ -33,7 +33,7 @@ export const complianceCommands: Readonly<Record<string, CliCommand>> = {
     { details: ["e.g. parlance compliance status --json"] },
     async ({ status }, _, values) => {
       const found = await status.read(GAP_MS);
-      const { checkpoint, lastCheck } = found;
+      const { checkpoint, lastCheck, changed } = found;
       const rows: Row[] = [
         { what: "events sealed", value: found.sealed },
         { what: "events signed", value: checkpoint?.size ?? 0 },
@@ -52,6 +52,12 @@ export const complianceCommands: Readonly<Record<string, CliCommand>> = {
         {
           what: "last check",
           value: lastCheck ? `${lastCheck.verdict}, ${new Date(lastCheck.atMs).toISOString()}` : "none",
+        },
+        {
+          what: "found changed, not found right since",
+          value: changed
+            ? `event ${changed.firstBad ?? 0}, ${new Date(changed.atMs).toISOString()}`
+            : "nothing",
         },
       ];
       const gaps = found.gaps.map(({ stream, missing, waiting, waitedMs }) => ({

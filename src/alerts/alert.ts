@@ -121,8 +121,9 @@ export const ALERTS = {
   },
   "archive-tampered": {
     severity: "critical",
-    summary: "The last check of the archive found that it was changed, or is incomplete.",
-    advice: 'See "parlance compliance status"; cleared by a check that finds it whole.',
+    summary: "A check of the archive found that it was changed, or is incomplete.",
+    advice:
+      'See "parlance compliance status"; cleared by a check that begins there, or before, and finds it right.',
   },
   "disk-nearly-full": {
     severity: "warning",

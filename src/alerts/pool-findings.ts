@@ -84,7 +84,7 @@ function archiveFindings(
   checkpointIntervalMs: number,
   isMissing: boolean,
 ): Finding[] {
-  const { oldestIntakeMs, unsignedMs, verdict } = archive;
+  const { oldestIntakeMs, unsignedMs, verdict, changed } = archive;
   const found: Finding[] = [];
   // What waits for a missing event says nothing of the sealer.
   if (!isMissing && oldestIntakeMs !== null && oldestIntakeMs > INTAKE_MS)
@@ -99,8 +99,10 @@ function archiveFindings(
       subject: "archive",
       detail: `events have been sealed for ${seconds(unsignedMs)} s without a checkpoint`,
     });
-  if (verdict !== null && verdict !== "ok" && verdict !== "could-not-check")
-    found.push({ name: "archive-tampered", subject: "archive", detail: `the last check says: ${verdict}` });
+  const why = changed
+    ? `event ${changed.event} is not as it was sealed: ${changed.field}`
+    : verdict === "incomplete" && "nothing was changed, but something is missing";
+  if (why) found.push({ name: "archive-tampered", subject: "archive", detail: why });
   return found;
 }
 

@@ -71,6 +71,8 @@ export interface ArchiveFigures {
   readonly unsignedMs: number | null;
   /** What the last check found; null without one. */
   readonly verdict: string | null;
+  /** The first event that a check found changed and no later one right. */
+  readonly changed: { readonly event: number; readonly field: string } | null;
 }
 
 export interface PoolView {

@@ -373,9 +373,41 @@ describe("the archive at the command line", { timeout: 360_000 }, () => {
     assert.deepEqual([finding.seq, finding.field], [123, "text"]);
     const { archive } = await json<{ archive: { what: string; value: unknown }[] }>("compliance", "status");
     assert.match(String(archive.find(({ what }) => what === "last check")?.value), /^tampered, 20/);
+    // A check of what lies behind it refutes nothing, and the nightly one goes back to where something was found.
+    const behind = await parlance(config, "compliance", "verify", "--from", "381");
+    assert.equal(behind.code, 0, behind.out);
+    assert.match(behind.out, /note: event 123 was found CHANGED \(text\) on 20/);
+    const stands = /"found changed, not found right since",\s+"value": "event 123, 20/;
+    const status = async () => (await parlance(config, "compliance", "status", "--json")).out;
+    assert.match(await status(), stands);
+    assert.equal((await parlance(config, "compliance", "verify", "--from", "last")).code, 1);
     await database.change(
       "UPDATE archive_content SET body = REPLACE(body, 'massage', 'message') WHERE seq = 123",
     );
+    assert.match(await status(), stands);
+    assert.equal((await parlance(config, "compliance", "verify", "--from", "last")).code, 0);
+    assert.doesNotMatch(await status(), stands);
+  });
+
+  test("a check with somebody's key is his own: it is neither kept nor an alert", async () => {
+    const checks = () => countRows(database, "archive_verification");
+    const before = await checks();
+    const strange = writeVerifierKey(newSigner());
+    const { code } = await parlance(config, "compliance", "verify", "--key", strange);
+    assert.deepEqual([code, await checks()], [1, before]);
+  });
+
+  test("a loss that the last comparison found is no completeness: exit code 2, and when it was compared", async () => {
+    await database.change(
+      "INSERT INTO compliance_difference (what, stream, first, last, since_ms) VALUES ('missing', 'room:5', 8, 9, 1), " +
+        "('unrecorded', 'room:6', 3, 3, 1), ('altered', 'room:7', 1, 1, 1)",
+    );
+    const { code, out } = await parlance(config, "compliance", "verify");
+    assert.equal(code, 2, out);
+    assert.match(out, /^ {2}room:5: recorded, and not in the archive: event 8 to 9, as of 20\d\d-/m);
+    assert.match(out, /^ {2}room:6: said in the room, and not recorded: message 3, as of 20\d\d-/m);
+    assert.doesNotMatch(out, /room:7/, "a change is no loss");
+    await database.change("DELETE FROM compliance_difference");
     assert.equal((await parlance(config, "compliance", "verify")).code, 0);
   });
 

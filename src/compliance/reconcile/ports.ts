@@ -49,7 +49,11 @@ export interface ChatMessage {
  * an event. `vanished`: archived, not taken away by anybody, and the chat has it no longer. `altered`: the chat has another text,
  * author or time than the archive. `unreadable`: sealed in the room's stream, and no event as ours are.
  */
-export type DifferenceKind = "missing" | "surplus" | "unreadable" | "unrecorded" | "vanished" | "altered";
+export const DIFFERENCES = ["missing", "surplus", "unreadable", "unrecorded", "vanished", "altered"] as const;
+export type DifferenceKind = (typeof DIFFERENCES)[number];
+
+/** Of these, what the archive lacks; the others are changes. */
+export const LOSSES: readonly DifferenceKind[] = ["missing", "unrecorded"];
 
 export interface Difference {
   readonly what: DifferenceKind;

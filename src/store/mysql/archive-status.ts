@@ -1,6 +1,8 @@
 import type { Gap, StoredCheckpoint } from "../../compliance/archive-ports.ts";
+import { type Difference, LOSSES } from "../../compliance/reconcile/ports.ts";
 import { type CheckpointColumns, checkpointOf, gapsOf } from "./archive-rows.ts";
 import { type Database, limit } from "./database.ts";
+import { differencesOf } from "./differences.ts";
 import { dbNowMs, idBytes, idText } from "./handover-rows.ts";
 
 /** How the archive stands. */
@@ -15,9 +17,13 @@ export interface ArchiveStatus {
   /** Whether the database itself refuses to change what is sealed. */
   readonly guarded: boolean;
   readonly lastCheck: PastCheck | undefined;
+  /** Found changed, and not found right since. */
+  readonly changed: PastCheck | undefined;
   /** Of the last comparison of chat and archive, and when it was. */
   readonly differences: number;
   readonly comparedMs: number | undefined;
+  /** What that comparison missed; `MOST_LOST` at most. */
+  readonly lost: readonly Difference[];
 }
 
 /** What `parlance compliance verify` found. */
@@ -29,9 +35,16 @@ export interface PastCheck {
   readonly verdict: string;
   readonly firstBad: number | null;
   readonly field: string | null;
+  /** Against checkpoints that were kept elsewhere: what only they show, nothing else can refute. */
+  readonly outside: boolean;
 }
 
+const CHECK = "at_ms, from_seq, size, root, verdict, first_bad, field, outside";
+/** The oldest first: whoever begins there meets all of them. */
+const OPEN = "WHERE verdict = 'tampered' AND cleared_ms IS NULL ORDER BY first_bad, id";
+
 const MOST = 1_000_000;
+export const MOST_LOST = 50;
 /** Two tables, two events each. */
 const GUARDS = 4;
 
@@ -61,6 +74,7 @@ export class MysqlArchiveStatus {
     return {
       differences: Number(compared?.differences ?? 0),
       comparedMs: compared && Number(compared.at_ms),
+      lost: await differencesOf(this.#database, MOST_LOST, LOSSES),
       sealed: size?.seq == null ? 0 : Number(size.seq) + 1,
       waiting,
       oldestMs,
@@ -69,6 +83,7 @@ export class MysqlArchiveStatus {
       sealer: sealer && { holder: sealer.holder, epoch: Number(sealer.epoch) },
       guarded: Number(guards?.n) >= GUARDS,
       lastCheck: await this.lastCheck(),
+      changed: await this.changed(),
     };
   }
 
@@ -125,23 +140,36 @@ export class MysqlArchiveStatus {
     );
   }
 
-  async noteCheck({ from, size, root, verdict, firstBad, field }: Omit<PastCheck, "atMs">): Promise<void> {
+  /** What an earlier check found changed is over when this one has looked there, and as well, and found it right. */
+  async noteCheck(check: Omit<PastCheck, "atMs">): Promise<void> {
+    const { from, size, root, verdict, firstBad, field, outside } = check;
+    const saidField = field === null ? null : field.replace(/[^\x20-\x7e]/g, "?").slice(0, 64);
     await this.#database.change(
-      "INSERT INTO archive_verification (at_ms, from_seq, size, root, verdict, first_bad, field) " +
-        `VALUES (${dbNowMs}, ?, ?, ?, ?, ?, ?)`,
-      [
-        from,
-        size,
-        root,
-        verdict,
-        firstBad,
-        field === null ? null : field.replace(/[^\x20-\x7e]/g, "?").slice(0, 64),
-      ],
+      `INSERT INTO archive_verification (${CHECK}) VALUES (${dbNowMs}, ?, ?, ?, ?, ?, ?, ?)`,
+      [from, size, root, verdict, firstBad, saidField, outside ? 1 : 0],
+    );
+    if (verdict === "tampered") return;
+    await this.#database.change(
+      `UPDATE archive_verification SET cleared_ms = ${dbNowMs} ` +
+        "WHERE verdict = 'tampered' AND cleared_ms IS NULL AND COALESCE(first_bad, 0) >= ? AND outside <= ?",
+      [from, outside ? 1 : 0],
     );
   }
 
   /** @param verdict of this kind only */
-  async lastCheck(verdict?: string): Promise<PastCheck | undefined> {
+  lastCheck(verdict?: string): Promise<PastCheck | undefined> {
+    return this.#check(
+      verdict === undefined ? "ORDER BY id DESC" : "WHERE verdict = ? ORDER BY id DESC",
+      verdict === undefined ? [] : [verdict],
+    );
+  }
+
+  /** The first place that was found changed and that no later check has found right. */
+  changed(): Promise<PastCheck | undefined> {
+    return this.#check(OPEN, []);
+  }
+
+  async #check(which: string, values: readonly string[]): Promise<PastCheck | undefined> {
     const [row] = await this.#database.rows<{
       at_ms: number;
       from_seq: number;
@@ -150,11 +178,8 @@ export class MysqlArchiveStatus {
       verdict: string;
       first_bad: number | null;
       field: string | null;
-    }>(
-      "SELECT at_ms, from_seq, size, root, verdict, first_bad, field FROM archive_verification " +
-        `${verdict === undefined ? "" : "WHERE verdict = ? "}ORDER BY id DESC LIMIT 1`,
-      verdict === undefined ? [] : [verdict],
-    );
+      outside: number;
+    }>(`SELECT ${CHECK} FROM archive_verification ${which} LIMIT 1`, values);
     return (
       row && {
         atMs: Number(row.at_ms),
@@ -164,6 +189,7 @@ export class MysqlArchiveStatus {
         verdict: row.verdict,
         firstBad: row.first_bad === null ? null : Number(row.first_bad),
         field: row.field,
+        outside: Number(row.outside) === 1,
       }
     );
   }

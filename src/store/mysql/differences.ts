@@ -1,10 +1,11 @@
-import type { Difference, DifferenceKind } from "../../compliance/reconcile/ports.ts";
+import { DIFFERENCES, type Difference, type DifferenceKind } from "../../compliance/reconcile/ports.ts";
 import { limit, type Queries } from "./database.ts";
 
 /** Where chat and archive did not say the same at the last comparison. */
 export async function differencesOf(
   queries: Pick<Queries, "rows">,
   most = 10_000,
+  kinds: readonly DifferenceKind[] = DIFFERENCES,
 ): Promise<(Difference & { readonly sinceMs: number })[]> {
   const rows = await queries.rows<{
     what: DifferenceKind;
@@ -13,7 +14,8 @@ export async function differencesOf(
     last: number;
     since_ms: number;
   }>(
-    `SELECT what, stream, first, last, since_ms FROM compliance_difference ORDER BY stream, what, first ${limit(most)}`,
+    `SELECT what, stream, first, last, since_ms FROM compliance_difference WHERE what IN (?) ORDER BY stream, what, first ${limit(most)}`,
+    [kinds],
   );
   return rows.map(({ what, stream, first, last, since_ms }) => ({
     what,

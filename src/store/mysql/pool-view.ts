@@ -1,5 +1,6 @@
 import type { ArchiveFigures, PoolFigures, PoolView, ProcessKind } from "../../alerts/ports.ts";
 import { gapsOf } from "./archive-rows.ts";
+import { MysqlArchiveStatus } from "./archive-status.ts";
 import { type Database, limit } from "./database.ts";
 import { differencesOf } from "./differences.ts";
 import { dbNowMs } from "./handover-rows.ts";
@@ -85,10 +86,12 @@ export class MysqlPoolView implements PoolView {
     const [check] = await this.#database.rows<{ verdict: string }>(
       `SELECT verdict FROM archive_verification ORDER BY id DESC ${limit(1)}`,
     );
+    const changed = await new MysqlArchiveStatus(this.#database).changed();
     return {
       oldestIntakeMs: intake === undefined ? null : Number(intake.waited_ms),
       unsignedMs: unsigned === undefined ? null : Number(unsigned.age_ms),
       verdict: check?.verdict ?? null,
+      changed: changed ? { event: changed.firstBad ?? 0, field: changed.field ?? "" } : null,
     };
   }
 

@@ -12,7 +12,7 @@ const WELL: PoolFigures = {
   oldestHandoverMs: 800_000,
   quarantined: 0,
   failing: [],
-  archive: { oldestIntakeMs: 400, unsignedMs: 30_000, verdict: "ok" },
+  archive: { oldestIntakeMs: 400, unsignedMs: 30_000, verdict: "ok", changed: null },
   silent: [{ incarnation: "n1-1", silentMs: 59_000 }],
   differences: [],
   sinceReconciledMs: 3_600_000,
@@ -62,8 +62,8 @@ test("each trouble of the sealed archive has its name; what waits behind a gap i
   const waiting = { ...WELL.archive, oldestIntakeMs: 61_000 };
   assert.deepEqual(names({ archive: waiting, differences }), ["record-missing"]);
   assert.deepEqual(archive({ unsignedMs: 180_001 }), ["checkpoint-unsigned"]);
-  for (const verdict of ["tampered", "incomplete"])
-    assert.deepEqual(archive({ verdict }), ["archive-tampered"]);
+  assert.deepEqual(archive({ verdict: "incomplete" }), ["archive-tampered"]);
+  assert.deepEqual(archive({ changed: { event: 700, field: "text" } }), ["archive-tampered"]);
   assert.deepEqual(archive({ verdict: null, unsignedMs: null, oldestIntakeMs: null }), []);
 });
 

@@ -1,0 +1,100 @@
+import assert from "node:assert/strict";
+import { beforeEach, describe, test } from "node:test";
+import { poolFindings } from "../../src/alerts/pool-findings.ts";
+import { MysqlArchiveStatus } from "../../src/store/mysql/archive-status.ts";
+import { MysqlPoolView } from "../../src/store/mysql/pool-view.ts";
+import { ArchiveLab, makeSealer, newSigner } from "../support/archive-lab.ts";
+import { eventMaker } from "../support/compliance-events.ts";
+
+const lab = new ArchiveLab();
+const signer = newSigner();
+let make = eventMaker("");
+let tests = 0;
+
+beforeEach(async () => {
+  await lab.empty();
+  make = eventMaker(`b${++tests}-`);
+});
+
+const SETTINGS = {
+  compliance: true,
+  runIntervalMs: 900_000,
+  checkpointIntervalMs: 60_000,
+  heartbeatMs: 60_000,
+  reconcileMs: 3_600_000,
+};
+/** What the sealed archive's alerts say; the chat's side is not here. */
+const ABOUT = new Set(["archive-tampered", "record-missing", "seal-behind", "checkpoint-unsigned"]);
+
+async function found(): Promise<string[]> {
+  const figures = await new MysqlPoolView(lab.database, Date.now).figures();
+  return poolFindings(figures, SETTINGS)
+    .filter(({ name }) => ABOUT.has(name))
+    .map(({ name, subject }) => `${name} ${subject}`);
+}
+
+describe("what a check has found", { timeout: 60_000 }, () => {
+  /** As `parlance compliance verify` does. */
+  async function check(from: number, outside = false): Promise<string> {
+    const { finding, size, ...said } = await lab.verify({ keys: [signer], from });
+    const verdict = finding ? "tampered" : "ok";
+    const [firstBad, field] = [finding?.seq ?? null, finding?.field ?? null];
+    const status = new MysqlArchiveStatus(lab.database);
+    await status.noteCheck({ from: said.from, size, root: null, verdict, firstBad, field, outside });
+    return verdict;
+  }
+
+  const change = (seq: number, from: string, to: string) =>
+    lab.database.change("UPDATE archive_content SET body = REPLACE(body, ?, ?) WHERE seq = ?", [
+      from,
+      to,
+      seq,
+    ]);
+
+  beforeEach(async () => {
+    await lab.record(Array.from({ length: 400 }, () => make({ roomId: 1 })));
+    const { sealer } = makeSealer(lab.database, signer, { everyLeaves: 100, batch: 100 });
+    await sealer.sealNow();
+    await sealer.stop();
+  });
+
+  test("stands until a check that begins there, or before, finds it right", async () => {
+    assert.equal(await check(0), "ok");
+    assert.deepEqual(await found(), []);
+    await change(250, "message", "massage");
+    assert.equal(await check(0), "tampered");
+    assert.equal(await check(400), "ok");
+    assert.equal(await check(300), "ok");
+    assert.deepEqual(await found(), ["archive-tampered archive"]);
+    await change(250, "massage", "message");
+    assert.equal(await check(300), "ok");
+    assert.deepEqual(await found(), ["archive-tampered archive"], "nobody has looked there yet");
+    assert.equal(await check(250), "ok");
+    assert.deepEqual(await found(), []);
+  });
+
+  test("of two places is over when both are right", async () => {
+    await change(150, "message", "massage");
+    assert.equal(await check(0), "tampered");
+    await change(350, "message", "massage");
+    assert.equal(await check(300), "tampered");
+    assert.equal(await check(400), "ok");
+    await change(350, "massage", "message");
+    assert.equal(await check(300), "ok");
+    const changed = await new MysqlArchiveStatus(lab.database).changed();
+    assert.deepEqual([changed?.firstBad, changed?.field], [150, "text"]);
+    await change(150, "massage", "message");
+    assert.equal(await check(0), "ok");
+    assert.deepEqual(await found(), []);
+  });
+
+  test("against checkpoints kept elsewhere, no check without them refutes", async () => {
+    await change(250, "message", "massage");
+    assert.equal(await check(0, true), "tampered");
+    await change(250, "massage", "message");
+    assert.equal(await check(0), "ok");
+    assert.deepEqual(await found(), ["archive-tampered archive"]);
+    assert.equal(await check(0, true), "ok");
+    assert.deepEqual(await found(), []);
+  });
+});
