@@ -11,6 +11,7 @@ import { runCommand } from "./run-command.ts";
 
 /** Subject of its alerts. */
 const ARCHIVE = "archive";
+const SEALERS_ALERTS = ["archive-broken", "checkpoint-unsigned", "checkpoint-unpublished"] as const;
 const COMMAND_TIMEOUT_MS = 60_000;
 
 interface ArchiveParts {
@@ -30,9 +31,10 @@ export function makeArchiveSealer(
   // A wrong key is told at the start; later ones are read at each checkpoint.
   archiveSigner(config);
   const watch: ArchiveWatch = {
-    sealed: (count) => {
-      reported.over("archive-broken", ARCHIVE);
-      log.debug({ count }, "events sealed");
+    sealed: (count) => log.debug({ count }, "events sealed"),
+    whole: () => reported.over("archive-broken", ARCHIVE),
+    notOurs: () => {
+      for (const name of SEALERS_ALERTS) reported.over(name, ARCHIVE);
     },
     checkpoint: (size) => {
       reported.over("checkpoint-unsigned", ARCHIVE);

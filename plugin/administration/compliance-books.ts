@@ -82,7 +82,7 @@ export const bookCommands: Readonly<Record<string, CliCommand>> = {
       "DAY is YYYY-MM-DD, in UTC. Each event belongs to the day on which it was sealed, so that no two days share one and none lacks.",
       "A day that is over has one statement for ever; the worker makes it after midnight. With --json the signed bytes and the signature:",
       "the note holds the SHA-256 of the member statement, its keys sorted and without blanks.",
-      "Exit codes: 0 nothing is missing or open, 2 something is.",
+      "Exit codes: 0 nothing is missing, 2 something is, or was open: an event waited for more than a minute, or the sums differ.",
       "e.g. parlance compliance statement 2026-11-24",
     ],
     options: { json: { type: "boolean" } },

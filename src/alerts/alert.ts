@@ -10,8 +10,8 @@ export interface AlertKind {
 }
 
 /**
- * Every alert there is: one for each class of failure. Each is raised within a minute of the failure and clears by itself once the
- * failure is over.
+ * Every alert there is: one for each class of failure. Each is raised within a minute of when it can be seen, which for what
+ * only a run, a heartbeat or a comparison shows is later (docs/operator.md), and clears by itself once the failure is over.
  */
 export const ALERTS = {
   "database-away": {

@@ -6,7 +6,7 @@ const OUTBOX_MS = 30_000;
 /** A run takes its time, and one that failed waits for its turn. */
 const HANDOVER_GRACE_MS = 10 * 60_000;
 /** The sealer looks twice a second. */
-const INTAKE_MS = 60_000;
+const INTAKE_MS = 45_000;
 /** Three checkpoints are overdue. */
 const CHECKPOINTS = 3;
 
@@ -69,29 +69,17 @@ export function poolFindings(figures: PoolFigures, settings: PoolSettings): Find
     });
   if (quarantined > 0)
     found.push({ name: "event-quarantined", subject: "archive", detail: `${quarantined} events put aside` });
-  return [
-    ...found,
-    ...archiveFindings(
-      figures.archive,
-      checkpointIntervalMs,
-      found.some(({ name }) => name === "record-missing"),
-    ),
-  ];
+  return [...found, ...archiveFindings(figures.archive, checkpointIntervalMs)];
 }
 
-function archiveFindings(
-  archive: ArchiveFigures,
-  checkpointIntervalMs: number,
-  isMissing: boolean,
-): Finding[] {
-  const { oldestIntakeMs, unsignedMs, verdict, changed } = archive;
+function archiveFindings(archive: ArchiveFigures, checkpointIntervalMs: number): Finding[] {
+  const { oldestReadyMs, unsignedMs, verdict, changed } = archive;
   const found: Finding[] = [];
-  // What waits for a missing event says nothing of the sealer.
-  if (!isMissing && oldestIntakeMs !== null && oldestIntakeMs > INTAKE_MS)
+  if (oldestReadyMs !== null && oldestReadyMs > INTAKE_MS)
     found.push({
       name: "seal-behind",
       subject: "archive",
-      detail: `the oldest event has waited for ${seconds(oldestIntakeMs)} s`,
+      detail: `the oldest event has waited for ${seconds(oldestReadyMs)} s`,
     });
   if (unsignedMs !== null && unsignedMs > CHECKPOINTS * checkpointIntervalMs)
     found.push({

@@ -65,8 +65,8 @@ export interface PoolFigures {
 
 /** The permanent archive. */
 export interface ArchiveFigures {
-  /** How long the oldest event has waited to be sealed. */
-  readonly oldestIntakeMs: number | null;
+  /** How long the oldest event has waited to be sealed, of those that wait for no other one; null while that is not long. */
+  readonly oldestReadyMs: number | null;
   /** Age of the oldest sealed event that no checkpoint covers. */
   readonly unsignedMs: number | null;
   /** What the last check found; null without one. */

@@ -49,6 +49,7 @@ export class Watchman {
   readonly #databaseAway: Lasting;
   readonly #databaseSettled: Lasting;
   #figures: PoolFigures | undefined;
+  #others: readonly Alert[] = [];
   #unsaved: Alert[] = [];
   #leads = false;
   #adopted = false;
@@ -63,9 +64,9 @@ export class Watchman {
     this.#tellers = ports.sinks.map((sink) => new Teller(sink, ports));
   }
 
-  /** What is the matter now, as this process knows it; the pool's too. */
+  /** What is the matter now: here, in the pool, and what the other processes said of themselves. */
   get alerts(): Alert[] {
-    return this.#board.all();
+    return [...this.#board.all(), ...this.#others];
   }
 
   /** As of the last look at the pool. */
@@ -143,6 +144,7 @@ export class Watchman {
       if (!leads && this.#leads) for (const teller of this.#tellers) teller.forget(POOL);
       this.#leads = leads;
       this.#figures = await pool.figures();
+      this.#others = (await store.list()).filter(({ owner }) => owner !== process && owner !== POOL);
       const settled = this.#databaseSettled.see(true);
       const figures = settled ? this.#figures : { ...this.#figures, dead: [] };
       // Before it has settled nobody is dead, and nobody who was has come back either.

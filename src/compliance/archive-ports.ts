@@ -106,6 +106,10 @@ export interface ArchiveWatch {
   /** Waits for a missing number since more than a minute; told once, and again when it is over. */
   gap(gap: Gap): void;
   gapClosed(stream: string): void;
+  /** Somebody else seals: what was the matter here is his to tell. */
+  notOurs(): void;
+  /** The log fits to its last checkpoint. */
+  whole(): void;
   /** The log does not fit to its last checkpoint: nothing is sealed until somebody has looked. */
   broken(why: string): void;
   /** Something did not work and is tried again. */

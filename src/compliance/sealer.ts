@@ -77,8 +77,12 @@ export class Sealer {
 
   start(): void {
     const look = async () => {
-      await this.#run(false);
-      if (!this.#stopped) this.#timer = setTimeout(() => void look(), this.#pollMs);
+      const beganMs = this.#parts.clock.monotonicMs();
+      const { sealed } = await this.#run(false);
+      const tookMs = this.#parts.clock.monotonicMs() - beganMs;
+      // What only waits for others is read again and again: the more of it there is, the more seldom.
+      const restMs = sealed === 0 ? Math.min(4 * tookMs, this.#leaseMs / 3) : 0;
+      if (!this.#stopped) this.#timer = setTimeout(() => void look(), Math.max(this.#pollMs, restMs));
     };
     void look();
   }
@@ -116,7 +120,7 @@ export class Sealer {
     const sum = { sealed: 0 };
     try {
       const lease = await this.#hold();
-      if (!lease) return { ...sum, end: "not-ours" };
+      if (!lease) return this.#notOurs(sum);
       if (!this.#log) {
         this.#log = await OpenLog.open(this.#parts.store);
         const why = await this.#log.doubt();
@@ -125,6 +129,7 @@ export class Sealer {
           this.#parts.watch.broken(why);
           return { ...sum, end: "broken" };
         }
+        this.#parts.watch.whole();
       }
       await this.#sealAll(lease, this.#log, sum);
       await this.#checkpoints.make(lease, this.#log, atOnce);
@@ -134,8 +139,13 @@ export class Sealer {
       this.#batch = Math.max(minBatch, Math.floor(this.#batch / 4));
       if (error instanceof LeaseLost) this.#lease = undefined;
       this.#parts.watch.trouble("seal", error);
-      return { ...sum, end: error instanceof LeaseLost ? "not-ours" : "failed" };
+      return error instanceof LeaseLost ? this.#notOurs(sum) : { ...sum, end: "failed" };
     }
+  }
+
+  #notOurs(sum: { sealed: number }): SealSummary {
+    this.#parts.watch.notOurs();
+    return { ...sum, end: "not-ours" };
   }
 
   async #hold(): Promise<Lease | undefined> {

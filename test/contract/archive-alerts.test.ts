@@ -98,3 +98,36 @@ describe("what a check has found", { timeout: 60_000 }, () => {
     assert.deepEqual(await found(), []);
   });
 });
+
+describe("what waits", { timeout: 120_000 }, () => {
+  const waitLong = () => lab.database.change("UPDATE archive_intake SET arrived_ms = arrived_ms - 61000");
+
+  test("for a missing event is a gap, however much it is; what nobody seals is told beside it", async () => {
+    make = eventMaker("");
+    make({ roomId: 1 }); // number 1 never comes
+    for (let part = 0; part < 6; part++)
+      await lab.record(Array.from({ length: 3_000 }, () => make({ roomId: 1 })));
+    await waitLong();
+    assert.deepEqual(await found(), ["record-missing room:1"]);
+    await lab.record([make({ roomId: 2 })]);
+    assert.deepEqual(await found(), ["record-missing room:1"], "it came only now");
+    await waitLong();
+    assert.deepEqual(await found(), ["record-missing room:1", "seal-behind archive"]);
+  });
+});
+
+describe("a sealer whose turn is over", () => {
+  test("says so, that what was the matter with it is told by whoever seals now", async () => {
+    const one = makeSealer(lab.database, signer);
+    const two = makeSealer(lab.database, signer);
+    await lab.record([make()]);
+    await one.sealer.sealNow();
+    await lab.database.change("UPDATE compliance_lease SET expires_ms = 0");
+    await two.sealer.sealNow();
+    await lab.record([make()]);
+    assert.equal((await one.sealer.sealNow()).end, "not-ours");
+    assert.deepEqual([one.seen.notOurs, one.seen.whole, two.seen.notOurs, two.seen.whole], [1, 1, 0, 1]);
+    await one.sealer.stop();
+    await two.sealer.stop();
+  });
+});

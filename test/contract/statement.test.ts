@@ -4,7 +4,13 @@ import { sha256 } from "../../src/compliance/log/hashes.ts";
 import { readNote, type Signer, signerOf } from "../../src/compliance/log/note.ts";
 import { rangeHash } from "../../src/compliance/log/proofs.ts";
 import { StatementMaker } from "../../src/compliance/statement/maker.ts";
-import { asDay, type Day, isComplete, type Statement } from "../../src/compliance/statement/statement.ts";
+import {
+  asDay,
+  type Day,
+  DaySum,
+  isComplete,
+  type Statement,
+} from "../../src/compliance/statement/statement.ts";
 import { MysqlArchiveReader } from "../../src/store/mysql/archive-reader.ts";
 import { MysqlStatements } from "../../src/store/mysql/statement-store.ts";
 import { ArchiveLab, makeSealer, newSigner } from "../support/archive-lab.ts";
@@ -24,6 +30,7 @@ beforeEach(async () => {
   await lab.empty();
   for (const table of ["statement", "difference", "reconciliation"])
     await lab.database.change(`DELETE FROM compliance_${table}`);
+  await compared(8, 8);
   signer = newSigner();
   make = eventMaker("");
   const fail = (error: unknown) => assert.fail(String(error));
@@ -34,6 +41,14 @@ beforeEach(async () => {
     fail,
   );
 });
+
+async function compared(committed: number, sealed: number): Promise<void> {
+  await lab.database.change(
+    "INSERT INTO compliance_reconciliation (at_ms, took_ms, whole, streams, committed, sealed, pending, rooms, messages, differences) " +
+      "VALUES (1, 1, 1, 1, ?, ?, 0, 1, 1, 0)",
+    [committed, sealed],
+  );
+}
 
 /** Chats in a room, sealed and signed at that time. */
 async function sealed(whenMs: number, roomId: number, count: number): Promise<void> {
@@ -144,4 +159,29 @@ test("what is missing or open makes it incomplete: gaps, differences, and a numb
   await sealed(at(FIRST, "10:00:00"), 3, 4);
   await lab.database.change("DELETE FROM archive_leaf WHERE seq = 2");
   assert.equal(isComplete((await statementOf(FIRST)).statement), false);
+});
+
+test("events that wait for more than a minute, sums that differ and no comparison at all are open", async () => {
+  await sealed(at(FIRST, "10:00:00"), 1, 4);
+  nowMs = at(FIRST, "11:00:00");
+  const complete = async () => isComplete((await statementOf(FIRST)).statement);
+  assert.equal(await complete(), true);
+  await lab.record([make({ roomId: 1 })]);
+  assert.equal(await complete(), true, "under way");
+  await lab.database.change("UPDATE archive_intake SET arrived_ms = arrived_ms - 61000");
+  assert.equal(await complete(), false, "open");
+  await lab.database.change("DELETE FROM archive_intake");
+  assert.equal(await complete(), true);
+  await compared(9, 8);
+  assert.equal(await complete(), false, "the sums differ");
+  await lab.database.change("DELETE FROM compliance_reconciliation");
+  assert.equal(await complete(), false, "never compared");
+});
+
+test("numbers that do not follow one another are named, though their count is right", () => {
+  const sum = new DaySum();
+  for (const streamSeq of [1, 3, 2, 4])
+    sum.add({ streamId: 1, streamSeq, hash: Buffer.alloc(32), isMessage: true, isMissing: false });
+  const [stream] = sum.statements(new Map());
+  assert.deepEqual([stream?.first, stream?.last, stream?.count, stream?.broken], [1, 4, 4, true]);
 });

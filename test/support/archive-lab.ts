@@ -32,6 +32,8 @@ export function recordingArchiveWatch() {
     gaps: [] as Gap[],
     closed: [] as string[],
     broken: [] as string[],
+    whole: 0,
+    notOurs: 0,
     troubles: [] as string[],
   };
   const watch: ArchiveWatch = {
@@ -43,6 +45,12 @@ export function recordingArchiveWatch() {
     gap: (gap) => seen.gaps.push(gap),
     published: () => {},
     gapClosed: (stream) => seen.closed.push(stream),
+    whole: () => {
+      seen.whole += 1;
+    },
+    notOurs: () => {
+      seen.notOurs += 1;
+    },
     broken: (why) => seen.broken.push(why),
     trouble: (what, error) =>
       seen.troubles.push(`${what}: ${error instanceof Error ? error.message : error}`),

@@ -40,6 +40,8 @@ export interface StreamStatement {
   readonly messages: number;
   /** Of these, events in the place of others whose loss was accepted; statements of older versions do not say it. */
   readonly missing?: number;
+  /** Its numbers do not follow one another in the log, which is broken then; absent when they do. */
+  readonly broken?: true;
   /** Root after RFC 6962 over the leaf hashes of these events, base64. */
   readonly root: string;
 }
@@ -98,7 +100,7 @@ export class DaySum {
     { first: number; last: number; messages: number; missing: number; frontier: Frontier }
   >();
   /** Streams of which a number is missing in between: the log itself is broken then. */
-  readonly broken = new Set<number>();
+  readonly #broken = new Set<number>();
 
   add({ streamId, streamSeq, hash, isMessage, isMissing }: SealedLeaf): void {
     let sum = this.#streams.get(streamId);
@@ -106,7 +108,7 @@ export class DaySum {
       sum = { first: streamSeq, last: streamSeq - 1, messages: 0, missing: 0, frontier: new Frontier() };
       this.#streams.set(streamId, sum);
     }
-    if (streamSeq !== sum.last + 1) this.broken.add(streamId);
+    if (streamSeq !== sum.last + 1) this.#broken.add(streamId);
     sum.last = streamSeq;
     sum.messages += isMessage ? 1 : 0;
     sum.missing += isMissing ? 1 : 0;
@@ -122,19 +124,30 @@ export class DaySum {
       ([id, { first, last, messages, missing, frontier }]): StreamStatement => {
         const { stream = `stream ${id}`, name = null } = names.get(id) ?? {};
         const root = frontier.root().toString("base64");
-        return { stream, name, first, last, count: frontier.size, messages, missing, root };
+        const broken = this.#broken.has(id) ? ({ broken: true } as const) : {};
+        return { stream, name, first, last, count: frontier.size, messages, missing, ...broken, root };
       },
     );
     return list.sort((a, b) => (a.stream < b.stream ? -1 : 1));
   }
 }
 
-/** Nothing is missing and nothing is open. */
+/** Sealing takes a moment: what is younger is under way. */
+const UNDER_WAY_MS = 60_000;
+
+/**
+ * Nothing is missing and nothing was open when it was made: no event waited for more than a minute, and chat and archive had been
+ * compared, with equal sums.
+ */
 export function isComplete({ streams, standing }: Statement): boolean {
+  const { gaps, differences, oldestUnsealedMs, balance } = standing;
   return (
-    standing.gaps.length === 0 &&
-    standing.differences.length === 0 &&
-    streams.every(({ first, last, count }) => count === last - first + 1)
+    gaps.length === 0 &&
+    differences.length === 0 &&
+    oldestUnsealedMs <= UNDER_WAY_MS &&
+    balance !== null &&
+    balance.committed === balance.sealed + balance.pending &&
+    streams.every(({ first, last, count, broken }) => count === last - first + 1 && !broken)
   );
 }
 

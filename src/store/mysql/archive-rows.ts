@@ -37,27 +37,52 @@ export async function readHashes(
 }
 
 /** Events looked at: those that wait for others are the oldest. */
-const MOST_WAITING = 10_000;
+const MOST_WAITING = 20_000;
+const MOST_STREAMS = 1_000;
 
-/** Streams of which events wait longer than that for one that is not there. */
-export async function gapsOf(queries: Queries, minWaitMs: number): Promise<Gap[]> {
+/** What has waited in the intake for longer than is usual. */
+export interface Waiting {
+  readonly gaps: readonly Gap[];
+  /** How long the oldest event has waited that waits for no other one; null when none has for so long. */
+  readonly readyMs: number | null;
+}
+
+/**
+ * Of the oldest events of the intake, those that wait for one that is not there, and the others, which nobody seals.
+ * @param minWaitMs who has waited for less is under way
+ */
+export async function waitingOf(queries: Queries, minWaitMs: number): Promise<Waiting> {
   const rows = await queries.rows<{
     stream: string;
     last_seq: number | null;
     waiting: number;
     waited_ms: number;
+    ready_ms: number | null;
   }>(
-    "SELECT i.stream, MAX(s.last_seq) AS last_seq, COUNT(*) AS waiting, MIN(i.stream_seq) AS first_seq, " +
-      "MAX(CAST(UNIX_TIMESTAMP(NOW(3)) * 1000 AS SIGNED) - CAST(i.arrived_ms AS SIGNED)) AS waited_ms " +
+    "SELECT w.stream, w.last_seq, COUNT(*) AS waiting, MAX(w.age_ms) AS waited_ms, " +
+      "MAX(CASE WHEN w.stream_seq <= COALESCE(w.last_seq, 0) + 1 THEN w.age_ms END) AS ready_ms " +
+      "FROM (SELECT i.stream, i.stream_seq, s.last_seq, " +
+      "CAST(UNIX_TIMESTAMP(NOW(3)) * 1000 AS SIGNED) - CAST(i.arrived_ms AS SIGNED) AS age_ms " +
       `FROM (SELECT stream, stream_seq, arrived_ms FROM archive_intake ORDER BY event_id ${limit(MOST_WAITING)}) AS i ` +
-      "LEFT JOIN archive_stream s ON s.name = i.stream GROUP BY i.stream " +
-      "HAVING waited_ms >= ? AND first_seq > COALESCE(last_seq, 0) + 1 ORDER BY i.stream LIMIT 1000",
+      "LEFT JOIN archive_stream s ON s.name = i.stream) AS w GROUP BY w.stream, w.last_seq " +
+      `HAVING waited_ms >= ? ORDER BY ready_ms DESC, w.stream ${limit(MOST_STREAMS)}`,
     [minWaitMs],
   );
-  return rows.map(({ stream, last_seq, waiting, waited_ms }) => ({
-    stream,
-    missing: Number(last_seq ?? 0) + 1,
-    waiting: Number(waiting),
-    waitedMs: Number(waited_ms),
-  }));
+  const ready = rows.map(({ ready_ms }) => Number(ready_ms ?? -1)).filter((ms) => ms >= minWaitMs);
+  return {
+    gaps: rows
+      .filter(({ ready_ms }) => ready_ms === null)
+      .map(({ stream, last_seq, waiting, waited_ms }) => ({
+        stream,
+        missing: Number(last_seq ?? 0) + 1,
+        waiting: Number(waiting),
+        waitedMs: Number(waited_ms),
+      })),
+    readyMs: ready.length === 0 ? null : Math.max(...ready),
+  };
+}
+
+/** Streams of which events wait longer than that for one that is not there. */
+export async function gapsOf(queries: Queries, minWaitMs: number): Promise<Gap[]> {
+  return [...(await waitingOf(queries, minWaitMs)).gaps];
 }

@@ -1,5 +1,5 @@
 import type { ArchiveFigures, PoolFigures, PoolView, ProcessKind } from "../../alerts/ports.ts";
-import { gapsOf } from "./archive-rows.ts";
+import { type Waiting, waitingOf } from "./archive-rows.ts";
 import { MysqlArchiveStatus } from "./archive-status.ts";
 import { type Database, limit } from "./database.ts";
 import { differencesOf } from "./differences.ts";
@@ -11,9 +11,7 @@ const COUNT_TO = 10_000;
 const MOST_DEAD = 50;
 const MOST_DIFFERENCES = 20;
 /** An event waits in the intake for one before it that long: that one is missing. */
-const GAP_MS = 60_000;
-/** With more in the intake the archive is behind, which is another alert, and to look for gaps would take too long. */
-const MOST_INTAKE = 5_000;
+const GAP_MS = 45_000;
 
 /** What the database shows of the whole pool; looked at every few seconds, so each question is answered by an index. */
 export class MysqlPoolView implements PoolView {
@@ -28,7 +26,8 @@ export class MysqlPoolView implements PoolView {
   async figures(): Promise<PoolFigures> {
     const [clock] = await this.#database.rows<{ now_ms: number }>(`SELECT ${dbNowMs} AS now_ms`);
     const clockAheadMs = this.#nowMs() - Number(clock?.now_ms);
-    const archive = await this.#archive();
+    const waiting = await waitingOf(this.#database, GAP_MS);
+    const archive = await this.#archive(waiting);
     const [processes, outbox, handover, quarantined, failing, silent, differences, since] = await Promise.all(
       [
         this.#database.rows<{ name: string; kind: ProcessKind; silent_ms: number }>(
@@ -46,7 +45,7 @@ export class MysqlPoolView implements PoolView {
           `SELECT i.incarnation, CAST(${dbNowMs} AS SIGNED) - CAST(COALESCE(i.heartbeat_ms, 0) AS SIGNED) AS silent_ms FROM node_lease l ` +
             "JOIN incarnation i ON i.incarnation = l.incarnation WHERE l.expires_at > NOW(3) ORDER BY i.incarnation",
         ),
-        this.#differences(),
+        this.#differences(waiting),
         this.#database.rows<{ since_ms: number }>(
           `SELECT CAST(${dbNowMs} AS SIGNED) - CAST(at_ms AS SIGNED) AS since_ms FROM compliance_reconciliation ORDER BY id DESC LIMIT 1`,
         ),
@@ -75,10 +74,7 @@ export class MysqlPoolView implements PoolView {
     };
   }
 
-  async #archive(): Promise<ArchiveFigures> {
-    const [intake] = await this.#database.rows<{ waited_ms: number }>(
-      `SELECT CAST(${dbNowMs} AS SIGNED) - CAST(arrived_ms AS SIGNED) AS waited_ms FROM archive_intake ORDER BY event_id ${limit(1)}`,
-    );
+  async #archive({ readyMs }: Waiting): Promise<ArchiveFigures> {
     const [unsigned] = await this.#database.rows<{ age_ms: number }>(
       `SELECT CAST(${dbNowMs} AS SIGNED) - CAST(JSON_VALUE(leaf, '$.at') AS SIGNED) AS age_ms FROM archive_leaf ` +
         "WHERE seq = (SELECT COALESCE(MAX(size), 0) FROM archive_checkpoint)",
@@ -88,7 +84,7 @@ export class MysqlPoolView implements PoolView {
     );
     const changed = await new MysqlArchiveStatus(this.#database).changed();
     return {
-      oldestIntakeMs: intake === undefined ? null : Number(intake.waited_ms),
+      oldestReadyMs: readyMs,
       unsignedMs: unsigned === undefined ? null : Number(unsigned.age_ms),
       verdict: check?.verdict ?? null,
       changed: changed ? { event: changed.firstBad ?? 0, field: changed.field ?? "" } : null,
@@ -96,13 +92,8 @@ export class MysqlPoolView implements PoolView {
   }
 
   /** Of the last comparison, and streams that wait for an event now. */
-  async #differences(): Promise<{ what: string; stream: string; first: number; last: number }[]> {
+  async #differences({ gaps }: Waiting): Promise<PoolFigures["differences"]> {
     const known = await differencesOf(this.#database, MOST_DIFFERENCES);
-    const [intake] = await this.#database.rows<{ n: number; oldest_ms: number | null }>(
-      `SELECT COUNT(*) AS n, MAX(CAST(${dbNowMs} AS SIGNED) - CAST(arrived_ms AS SIGNED)) AS oldest_ms FROM (SELECT arrived_ms FROM archive_intake ${limit(MOST_INTAKE)}) AS counted`,
-    );
-    if (Number(intake?.n ?? 0) >= MOST_INTAKE || Number(intake?.oldest_ms ?? 0) < GAP_MS) return known;
-    const gaps = await gapsOf(this.#database, GAP_MS);
     const waited = gaps.filter(({ stream }) => !known.some((difference) => difference.stream === stream));
     return [
       ...known,

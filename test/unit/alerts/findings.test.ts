@@ -12,7 +12,7 @@ const WELL: PoolFigures = {
   oldestHandoverMs: 800_000,
   quarantined: 0,
   failing: [],
-  archive: { oldestIntakeMs: 400, unsignedMs: 30_000, verdict: "ok", changed: null },
+  archive: { oldestReadyMs: 400, unsignedMs: 30_000, verdict: "ok", changed: null },
   silent: [{ incarnation: "n1-1", silentMs: 59_000 }],
   differences: [],
   sinceReconciledMs: 3_600_000,
@@ -54,17 +54,18 @@ test("each trouble of the pool has its name", () => {
   assert.match(poolFindings({ ...WELL, failing }, SETTINGS)[0]?.detail ?? "", /3 times: ENOSPC/);
 });
 
-test("each trouble of the sealed archive has its name; what waits behind a gap is no trouble of the sealer", () => {
+test("each trouble of the sealed archive has its name; a gap elsewhere hides no trouble of the sealer", () => {
   const archive = (figures: Partial<PoolFigures["archive"]>) =>
     names({ archive: { ...WELL.archive, ...figures } });
-  assert.deepEqual(archive({ oldestIntakeMs: 60_001 }), ["seal-behind"]);
+  assert.deepEqual(archive({ oldestReadyMs: 45_001 }), ["seal-behind"]);
   const differences = [{ what: "missing", stream: "room:7", first: 12, last: 12 }];
-  const waiting = { ...WELL.archive, oldestIntakeMs: 61_000 };
-  assert.deepEqual(names({ archive: waiting, differences }), ["record-missing"]);
+  const waiting = { ...WELL.archive, oldestReadyMs: 61_000 };
+  assert.deepEqual(names({ differences }), ["record-missing"]);
+  assert.deepEqual(names({ archive: waiting, differences }), ["record-missing", "seal-behind"]);
   assert.deepEqual(archive({ unsignedMs: 180_001 }), ["checkpoint-unsigned"]);
   assert.deepEqual(archive({ verdict: "incomplete" }), ["archive-tampered"]);
   assert.deepEqual(archive({ changed: { event: 700, field: "text" } }), ["archive-tampered"]);
-  assert.deepEqual(archive({ verdict: null, unsignedMs: null, oldestIntakeMs: null }), []);
+  assert.deepEqual(archive({ verdict: null, unsignedMs: null, oldestReadyMs: null }), []);
 });
 
 test("without compliance the archive is nobody's trouble, a dead node is", () => {
