@@ -1,6 +1,9 @@
 import assert from "node:assert/strict";
 import { beforeEach, describe, test } from "node:test";
+import type { Finding } from "../../src/alerts/alert.ts";
 import { poolFindings } from "../../src/alerts/pool-findings.ts";
+import { Watchman } from "../../src/alerts/watchman.ts";
+import { MysqlAlertStore } from "../../src/store/mysql/alert-store.ts";
 import { MysqlArchiveStatus } from "../../src/store/mysql/archive-status.ts";
 import { MysqlPoolView } from "../../src/store/mysql/pool-view.ts";
 import { ArchiveLab, makeSealer, newSigner } from "../support/archive-lab.ts";
@@ -130,4 +133,40 @@ describe("a sealer whose turn is over", () => {
     await one.sealer.stop();
     await two.sealer.stop();
   });
+});
+
+test("what a worker says of itself is known to every node, until it is over", async () => {
+  const clock = { nowMs: () => Date.now(), monotonicMs: () => performance.now() };
+  const full: Finding = { name: "checkpoint-unpublished", subject: "archive", detail: "ENOTDIR" };
+  let seen: Finding[] = [full];
+  const watchman = (process: string, kind: "node" | "worker", probe: () => Finding[]) =>
+    new Watchman({
+      process,
+      kind,
+      probes: [probe],
+      store: new MysqlAlertStore(lab.database),
+      pool: new MysqlPoolView(lab.database, clock.nowMs),
+      settings: { ...SETTINGS, repeatMs: 3_600_000 },
+      sinks: [],
+      watch: {
+        raised: () => {},
+        cleared: () => {},
+        undelivered: () => {},
+        delivered: () => {},
+        trouble: (what, error) => assert.fail(`${what}: ${error}`),
+      },
+      clock,
+    });
+  const node = watchman("n1", "node", () => []);
+  const worker = watchman("worker-n1", "worker", () => seen);
+  const known = async () => {
+    await worker.look();
+    await node.look();
+    return node.alerts.filter(({ owner }) => owner === "worker-n1").map(({ name }) => name);
+  };
+  assert.deepEqual(await known(), ["checkpoint-unpublished"]);
+  seen = [];
+  assert.deepEqual(await known(), []);
+  await worker.stop();
+  await node.stop();
 });

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { poolFindings } from "../../../src/alerts/pool-findings.ts";
 import type { PoolFigures } from "../../../src/alerts/ports.ts";
-import { awayProbe, clockFinding, clockProbe } from "../../../src/alerts/probes.ts";
+import { awayProbe, clockFinding, clockProbe, diskProbe } from "../../../src/alerts/probes.ts";
 
 const WELL: PoolFigures = {
   clockAheadMs: 40,
@@ -143,4 +143,19 @@ test("a clock that differs from the database's by more than 30 s is found", () =
   assert.deepEqual(clockFinding("n1", undefined), []);
   assert.deepEqual(clockFinding("n1", -29_000), []);
   assert.equal(clockFinding("n1", -31_000).length, 1);
+});
+
+test("a file system without room is found; a folder that is not there is another's trouble", async () => {
+  const [full] = await diskProbe("/proc")(); // has no blocks at all
+  assert.deepEqual([full?.name, full?.subject], ["disk-nearly-full", "/proc"]);
+  assert.deepEqual(await diskProbe("/proc/none/such")(), []);
+});
+
+test("copies that wait for Kamailio for more than 5 s are found at once, and over when they have gone", async () => {
+  let behindMs = 5_001;
+  const isThere = () => behindMs < 5_000;
+  const probe = awayProbe("sending-behind", "n1", isThere, 0, () => 0);
+  assert.deepEqual(await probe(), [{ name: "sending-behind", subject: "n1", detail: "for 0 s" }]);
+  behindMs = 40;
+  assert.deepEqual(await probe(), []);
 });
