@@ -1,3 +1,4 @@
+import type { SignedCheckpoint } from "./log/checkpoint.ts";
 import type { EventRow } from "./log/content.ts";
 import type { KeptNode } from "./log/frontier.ts";
 import type { LogHashes } from "./log/proofs.ts";
@@ -122,4 +123,6 @@ export interface CheckpointOutlet {
   publish(checkpoint: StoredCheckpoint): Promise<void>;
   /** Size of the last one that is there; undefined: only what comes from now on is wanted. */
   last(): Promise<number | undefined>;
+  /** The last one that is there itself, where it can be read: a database that was set back shows by it. */
+  known?(): Promise<SignedCheckpoint | undefined>;
 }

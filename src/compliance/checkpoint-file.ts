@@ -1,7 +1,7 @@
 import { mkdir, open } from "node:fs/promises";
 import { dirname } from "node:path";
 import type { CheckpointOutlet, StoredCheckpoint } from "./archive-ports.ts";
-import { readableCheckpoints } from "./log/checkpoint.ts";
+import { readableCheckpoints, type SignedCheckpoint } from "./log/checkpoint.ts";
 
 /** Holds the last note, whatever signatures it carries. */
 const TAIL_BYTES = 16_384;
@@ -27,21 +27,23 @@ export class CheckpointFile implements CheckpointOutlet {
   }
 
   async last(): Promise<number> {
+    return (await this.known())?.size ?? 0;
+  }
+
+  async known(): Promise<SignedCheckpoint | undefined> {
     let file: Awaited<ReturnType<typeof open>>;
     try {
       file = await open(this.#path, "r");
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === "ENOENT") return 0; // what fs throws
+      if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined; // what fs throws
       throw error;
     }
     try {
       const { size } = await file.stat();
       const from = Math.max(0, size - TAIL_BYTES);
       const { buffer, bytesRead } = await file.read(Buffer.alloc(size - from), 0, size - from, from);
-      return Math.max(
-        0,
-        ...readableCheckpoints(buffer.toString("utf8", 0, bytesRead)).map((one) => one.size),
-      );
+      const found = readableCheckpoints(buffer.toString("utf8", 0, bytesRead));
+      return found.sort((a, b) => a.size - b.size).at(-1);
     } finally {
       await file.close();
     }

@@ -72,13 +72,27 @@ export class OpenLog {
     return new OpenLog(store, frontier, await store.lastStreamId(), await store.lastCheckpoint(), maxHeads);
   }
 
-  /** Why nothing may be appended: the log is not the one of its last checkpoint any more. */
-  async doubt(): Promise<string | undefined> {
-    if (!this.#last) return undefined;
-    const { size, root } = this.#last;
-    if (size > this.size) return `the archive has ${this.size} events, its last checkpoint ${size}`;
+  /**
+   * Why nothing may be appended: the log is not the one of its last checkpoint any more, or of one that was kept outside of the
+   * database: who can write there alone can take checkpoints away together with what they vouch for.
+   */
+  async doubt(kept: readonly Pick<StoredCheckpoint, "size" | "root">[]): Promise<string | undefined> {
+    const ours = (this.#last ? [this.#last] : []).map((one) => [one, "its last checkpoint"] as const);
+    const others = kept.map((one) => [one, "a checkpoint kept outside of the database"] as const);
+    for (const [checkpoint, whose] of [...ours, ...others]) {
+      const why = await this.#differs(checkpoint, whose);
+      if (why !== undefined) return why;
+    }
+    return undefined;
+  }
+
+  async #differs(
+    { size, root }: Pick<StoredCheckpoint, "size" | "root">,
+    whose: string,
+  ): Promise<string | undefined> {
+    if (size > this.size) return `the archive has ${this.size} events, ${whose} ${size}`;
     const found = await rangeHash(this.#store, 0, size);
-    return found.equals(root) ? undefined : `the first ${size} events are not those of the checkpoint`;
+    return found.equals(root) ? undefined : `the first ${size} events are not those of ${whose}`;
   }
 
   /** Events in the database. */

@@ -3,6 +3,7 @@ import type { ArchiveStore, ArchiveWatch, CheckpointOutlet, IntakeRow } from "./
 import { LogMoved } from "./archive-ports.ts";
 import { type CheckpointRhythm, Checkpoints } from "./checkpoints.ts";
 import { GapWatch } from "./gap-watch.ts";
+import type { SignedCheckpoint } from "./log/checkpoint.ts";
 import type { Signer } from "./log/note.ts";
 import { OpenLog, type Prepared } from "./open-log.ts";
 import { type Lease, LeaseLost } from "./ports.ts";
@@ -123,7 +124,7 @@ export class Sealer {
       if (!lease) return this.#notOurs(sum);
       if (!this.#log) {
         this.#log = await OpenLog.open(this.#parts.store);
-        const why = await this.#log.doubt();
+        const why = await this.#log.doubt(await keptOutside(this.#parts));
         if (why !== undefined) {
           this.#log = undefined;
           this.#parts.watch.broken(why);
@@ -246,4 +247,19 @@ export class Sealer {
     for (const eventId of await this.#parts.store.settleRepeats(lease, eventIds))
       this.#parts.watch.conflict(eventId);
   }
+}
+
+/** The last checkpoint of this log in each place that can be read; what cannot be is told when it is written. */
+async function keptOutside({ outlets, signer }: SealerParts): Promise<SignedCheckpoint[]> {
+  const kept: SignedCheckpoint[] = [];
+  try {
+    const { name } = await signer();
+    for (const outlet of outlets) {
+      const last = await outlet.known?.();
+      if (last?.origin === name) kept.push(last);
+    }
+  } catch {
+    return kept;
+  }
+  return kept;
 }

@@ -1,6 +1,10 @@
 import assert from "node:assert/strict";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { beforeEach, describe, test } from "node:test";
 import type { ComplianceEvent } from "../../src/chat/compliance-event.ts";
+import { CheckpointFile } from "../../src/compliance/checkpoint-file.ts";
 import { readCheckpoint } from "../../src/compliance/log/checkpoint.ts";
 import { signerOf } from "../../src/compliance/log/note.ts";
 import {
@@ -377,6 +381,37 @@ describe("copies of checkpoints", () => {
     assert.deepEqual(out, [10, 20, 30, 40]);
     await next.sealer.stop();
   });
+});
+
+describe("a database that was set back, its last checkpoints with it", () => {
+  for (const [how, sql] of [
+    ["its last events are gone", "DELETE FROM archive_leaf WHERE seq >= 10"],
+    ["an event was exchanged", "UPDATE archive_leaf SET leaf_hash = REPEAT('x', 32) WHERE seq = 15"],
+  ] as const)
+    test(`is known by the checkpoint file: nothing more is sealed, and nothing of it signed (${how})`, async () => {
+      const folder = mkdtempSync(join(tmpdir(), "parlance-copies-"));
+      const outlets = [new CheckpointFile(join(folder, "checkpoints.txt"))];
+      try {
+        const first = makeSealer(lab.database, signer, { outlets });
+        for (let round = 0; round < 3; round++) {
+          await lab.record(chats(10));
+          await first.sealer.sealNow();
+        }
+        await first.sealer.stop();
+        await lab.database.change("DELETE FROM archive_checkpoint WHERE size > 10");
+        await lab.database.change(sql);
+        await lab.record(chats(10));
+        const next = makeSealer(lab.database, signer, { outlets });
+        assert.deepEqual(await next.sealer.sealNow(), { sealed: 0, end: "broken" });
+        assert.match(next.seen.broken.join(), /a checkpoint kept outside of the database/);
+        await next.sealer.stop();
+        const blind = makeSealer(lab.database, newSigner("example.com/another"), { outlets });
+        assert.notEqual((await blind.sealer.sealNow()).end, "broken", "a file of another log says nothing");
+        await blind.sealer.stop();
+      } finally {
+        rmSync(folder, { recursive: true });
+      }
+    });
 });
 
 describe("a place for copies that takes none, or takes its time", () => {
