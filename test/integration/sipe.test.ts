@@ -68,6 +68,39 @@ for (const transport of ["tcp", "tls"] as const) {
   });
 }
 
+for (const how of ["restarted", "killed"] as const)
+  test(`Pidgin finds its room again after its node was ${how}: it hears and says what comes then`, async () => {
+    const room = await lab.addRoom({ name: `Node ${how}`, members: ["alice", "bob"] });
+    const settings = {
+      host: "127.0.0.1",
+      port: lab.stack.ports.sip,
+      transport: "tcp",
+      ...user("alice"),
+    } as const;
+    const pidgin = await SipeClient.start(settings);
+    const bob = await lab.signedIn("bob");
+    try {
+      await pidgin.signIn();
+      await pidgin.listRooms();
+      await pidgin.join(room);
+      assert.equal((await bob.join(room)).code, 200);
+      if (how === "killed") await lab.stack.kill("n1", "SIGKILL");
+      await lab.restart("n1");
+      const since = pidgin.mark();
+      assert.equal(await bob.post(room, "after it"), 200);
+      await pidgin.waitFor(
+        (event) => event.event === "message" && event.text === "after it",
+        LAB_TIMEOUT_MS,
+        since,
+      );
+      pidgin.say(room, "heard");
+      await bob.waitForMessage(({ text }) => text === "heard", LAB_TIMEOUT_MS);
+    } finally {
+      await pidgin.stop();
+      await bob.signOff();
+    }
+  });
+
 test("who is put out of a room, and then loses the policy, sees both in Pidgin, and later that his message was not delivered", async () => {
   const [one, two] = await Promise.all(
     ["One", "Two"].map((name) => lab.addRoom({ name, members: ["carol"] })),

@@ -4,9 +4,11 @@ import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
+import { isReached } from "../../plugin/stack/edge-link.ts";
 import { ALICE, dialogRequest, poolRequest } from "../support/chat-lab.ts";
 import type { EchoNode } from "../support/echo-node.ts";
 import { startEchoNode } from "../support/echo-node.ts";
+import { LAB_TIMEOUT_MS, openLab } from "../support/lab.ts";
 import type { LabDatabase } from "../support/lab-mariadb.ts";
 import { startMariadb } from "../support/lab-mariadb.ts";
 import { eventually, freePort } from "../support/lab-ports.ts";
@@ -210,3 +212,39 @@ for (const variant of ["as shipped", "with the three lines"] as const) {
     });
   });
 }
+
+test("people chat through Debian's stock proxy with the three lines: sign-in, room, history, posts both ways", async () => {
+  const lab = await openLab({
+    users: ["alice", "bob"],
+    rooms: [{ name: "Stock", members: ["alice", "bob"] }],
+    parts: ["mariadb", "redis", "nodes"],
+  });
+  const dir = await mkdtemp(join(tmpdir(), "parlance-"));
+  const { control, link } = lab.stack.ports;
+  const proxy = await startStockProxy(dir, {
+    edge: "edge1",
+    key: lab.stack.secrets.linkKey,
+    databaseUrl: lab.stack.edgeMysqlUrl,
+    control: { host: "127.0.0.2", port: control },
+    nodes: [{ name: "n1", host: "127.0.0.1", port: link[0] ?? 0 }],
+  });
+  try {
+    await eventually("requests reach the node", () => isReached(lab.stack.ports.http), LAB_TIMEOUT_MS);
+    const room = lab.room("Stock");
+    const [alice, bob] = [
+      await lab.signedIn("alice", { port: proxy.port }),
+      await lab.signedIn("bob", { port: proxy.port, sipe: true }),
+    ];
+    for (const endpoint of [alice, bob]) assert.equal((await endpoint.join(room)).code, 200);
+    assert.equal(await alice.post(room, "through the stock file"), 200);
+    await bob.waitForMessage(({ text }) => text === "through the stock file", LAB_TIMEOUT_MS);
+    assert.equal(await bob.post(room, "x".repeat(1_000)), 200);
+    await alice.waitForMessage(({ text }) => text.length === 1_000, LAB_TIMEOUT_MS);
+    assert.equal((await alice.history(room, 10)).messages.length, 2);
+    await lab.clearAway();
+  } finally {
+    await proxy.stop();
+    await lab.close();
+    await rm(dir, { recursive: true, force: true });
+  }
+});

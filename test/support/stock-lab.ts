@@ -32,10 +32,11 @@ export interface StockProxy {
 /** Debian's own configuration on private ports; with `settings` the three lines are in it. */
 export async function startStockProxy(
   dir: string,
-  settings?: Pick<EdgeSettings, "key" | "nodes" | "databaseUrl">,
+  settings?: Pick<EdgeSettings, "key" | "nodes" | "databaseUrl"> &
+    Partial<Pick<EdgeSettings, "edge" | "control">>,
 ): Promise<StockProxy> {
   const port = await freePort();
-  const control = { host: "127.0.0.2", port: await freePort("127.0.0.2") };
+  const control = settings?.control ?? { host: "127.0.0.2", port: await freePort("127.0.0.2") };
   const configFile = join(dir, "kamailio.cfg");
   const stock = await readFile(STOCK_CONFIG, "utf8");
   if (settings === undefined) {
@@ -43,8 +44,8 @@ export async function startStockProxy(
   } else {
     await copyFile(join(SOURCE_DIR, "parlance.cfg"), join(dir, "parlance.cfg"));
     const local = renderEdgeConfig({
-      ...settings,
       edge: "stock",
+      ...settings,
       domains: ["example.com"],
       sip: { host: "127.0.0.1", tcpPort: port },
       control,
