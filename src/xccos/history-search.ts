@@ -103,7 +103,7 @@ function countOf(found: XmlElement | undefined, attribute: string): number | und
   return count === undefined || count > MAX_NUMBER ? "bad" : count;
 }
 
-function timeOf(found: XmlElement | undefined, attribute: string): number | undefined | "bad" {
+export function timeOf(found: XmlElement | undefined, attribute: string): number | undefined | "bad" {
   const text = found?.attributes.get(attribute);
   if (text === undefined || text === "") return undefined;
   const [whole, day, minute = "00:00", second = "00", fraction = "", zone = "Z"] = TIME.exec(text) ?? [];

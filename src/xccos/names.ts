@@ -95,6 +95,8 @@ export const moderationNames = {
   /** In a command: what to do with the `msg` in it, which have a `chatId`, and why; in its reply to how many it was done. */
   moderation: "moderation",
   change: "change",
+  /** With the change CLEAR: messages before that moment go, and no `msg` is named. */
+  before: "before",
   reason: "reason",
   count: "cnt",
   /** Messages that are gone, by their numbers, both included. */

@@ -158,6 +158,23 @@ test("a manager moderates by XCCOS without being in the room, a member does not"
   assert.deepEqual(await shown(bob, uri), ["1 & only"]);
   const event = (await lab.administered("Looked after")).at(-1);
   assert.deepEqual([event?.kind, event?.actor], ["MESSAGE_REMOVED", lab.address("carol")]);
+  const clear = (endpoint: XccosEndpoint, attributes: string) =>
+    ask(endpoint, `change="CLEAR" ${attributes}`, "");
+  assert.equal((await clear(bob, 'reason="mine"')).code, 403);
+  assert.equal((await clear(carol, "")).code, 400, "no reason");
+  for (const before of ["yesterday", ""])
+    assert.equal((await clear(carol, `reason="x" before="${before}"`)).code, 400);
+  const early = await clear(carol, 'reason="x" before="2001-01-01T00:00:00Z"');
+  assert.deepEqual([early.code, early.data.children[0]?.attributes], [200, { cnt: "0" }]);
+  assert.deepEqual(await shown(bob, uri), ["1 & only"]);
+  const cleared = await clear(carol, 'reason="spring"');
+  assert.deepEqual([cleared.code, cleared.data.children[0]?.attributes], [200, { cnt: "1" }]);
+  assert.deepEqual(await shown(bob, uri), []);
+  const last = (await lab.administered("Looked after")).at(-1);
+  assert.deepEqual(
+    [last?.kind, last?.actor, last?.detail.reason],
+    ["ROOM_CLEARED", lab.address("carol"), "spring"],
+  );
 });
 
 test("a room is cleared at the command line, participants are told up to where, and it goes on", async () => {
