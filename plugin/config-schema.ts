@@ -190,7 +190,7 @@ export const configSchema = z
         "spool-directory": z.string().default("./spool"),
         "run-interval": duration("1m", "30d").default(900_000),
         "one-room-per-file": z.boolean().default(false),
-        "heartbeat-interval": duration("1s", "10m").default(60_000),
+        "heartbeat-interval": duration("1s", "10m").default(15_000),
         "reconcile-interval": duration("1m", "1d").default(3_600_000),
         archive,
       })

@@ -48,7 +48,7 @@ export type Json = string | number | boolean | null | readonly Json[] | { readon
 export type NodeFact =
   /** Always number 1 of the stream. */
   | { readonly kind: "NODE_START"; readonly incarnation: string }
-  /** Once a minute. `databaseMs`: the database's clock at that moment, beside the node's own. */
+  /** Every few seconds. `databaseMs`: the database's clock at that moment, beside the node's own. */
   | { readonly kind: "NODE_HEARTBEAT"; readonly dialogs: number; readonly databaseMs: number }
   | {
       readonly kind: "NODE_STOP";
