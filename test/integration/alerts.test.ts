@@ -173,7 +173,7 @@ test("a node killed, also the one that looks after the pool, is missed until it 
   const victim = holder?.holder === "n2" ? "n2" : "n1";
   await lab.stack.kill(victim, "SIGKILL");
   await untilTold("firing", ["node-dead", victim]);
-  await lab.stack.restart(victim);
+  await lab.restart(victim);
   await untilTold("resolved", ["node-dead", victim]);
 });
 
@@ -183,7 +183,7 @@ test("one that stops in order is not missed", async () => {
     const rows = await lab.sql<{ name: string }>("SELECT name FROM process ORDER BY name");
     return rows.map(({ name }) => name).join() === "n1,worker-n1";
   });
-  await lab.stack.restart("n2");
+  await lab.restart("n2");
 });
 
 test("the database killed: the worker says so while it is away; the nodes that ended are not called dead once they are back", async () => {
@@ -192,7 +192,7 @@ test("the database killed: the worker says so while it is away; the nodes that e
   await untilTold("firing", ["database-away", "worker-n1"]);
   await lab.stack.restart("mariadb");
   // They gave up their leases and ended; their supervisor starts them again.
-  for (const node of ["n1", "n2"]) await lab.stack.restart(node);
+  for (const node of ["n1", "n2"]) await lab.restart(node);
   await untilTold("resolved", ["database-away", "worker-n1"]);
   assert.ok(!isTold("firing", "worker-dead", /./), "it was there all the time");
 });

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { parse, stringify } from "yaml";
 import { XccosEndpoint } from "../../plugin/client/endpoint.ts";
 import type { EndpointOptions, SignInOptions } from "../../plugin/client/endpoint-options.ts";
+import { isReached } from "../../plugin/stack/edge-link.ts";
 import { startStack } from "../../plugin/stack/stack.ts";
 import type { Part, Stack } from "../../plugin/stack/stack-options.ts";
 import { saveSubscribers } from "../../plugin/stack/subscribers.ts";
@@ -218,7 +219,7 @@ function labOn(stack: Stack, database: Database, administration: Administration)
   return lab;
 }
 
-/** A node answers as soon as it runs; Kamailio finds it again a little later, and answers 503 until then. */
+/** A node answers as soon as it runs; Kamailio finds it again a little later, each node for itself, and answers 503 until then. */
 async function untilServed(stack: Stack): Promise<void> {
   const phone = await sipStream("127.0.0.1", stack.ports.sip);
   const address = `sip:served@${stack.domain}`;
@@ -237,6 +238,7 @@ async function untilServed(stack: Stack): Promise<void> {
       const account = { username: `served@${stack.domain}`, password: "served" };
       return (await phone.askAs(account, { ...request, callId, cseq: 1 })).status === 200;
     });
+    await until("requests reach every node that runs", () => isReached(stack.ports.http));
   } finally {
     phone.end();
   }
