@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import type { Difference, DifferenceKind } from "../../src/compliance/reconcile/ports.ts";
+import { type Difference, type DifferenceKind, LOSSES } from "../../src/compliance/reconcile/ports.ts";
 import { asDay, isComplete, type Statement } from "../../src/compliance/statement/statement.ts";
 import { Database, PATIENT_MS } from "../../src/store/mysql/database.ts";
 import { differencesOf } from "../../src/store/mysql/differences.ts";
@@ -103,12 +103,9 @@ export const bookCommands: Readonly<Record<string, CliCommand>> = {
   },
 };
 
-const CHANGED: readonly DifferenceKind[] = ["altered", "vanished", "surplus", "unreadable"];
-
 function verdict(differences: readonly Difference[], postponed: string | null): number {
-  const kinds = new Set(differences.map(({ what }) => what));
-  if (CHANGED.some((what) => kinds.has(what))) return TAMPERED;
-  if (kinds.size > 0) return INCOMPLETE;
+  if (differences.some(({ what }) => !LOSSES.includes(what))) return TAMPERED;
+  if (differences.length > 0) return INCOMPLETE;
   return postponed === null ? EXIT.ok : UNKNOWN;
 }
 

@@ -1,4 +1,4 @@
-import { canonicalContent } from "./log/content.ts";
+import { detailOf } from "./log/content.ts";
 
 /** Stands in a stream under the number of an event that is lost, so that the stream goes on: that it is missing, who said so, why. */
 export const EVENT_MISSING = "EVENT_MISSING";
@@ -31,11 +31,9 @@ export interface AcceptedMessage {
 
 /** @returns undefined unless the body is such an event as `GAP_ACCEPTED` */
 export function readAcceptance(body: Uint8Array): Acceptance | undefined {
-  const content = canonicalContent(body);
-  const json = content?.parts.find(([name]) => name === "detail")?.[1];
-  if (content?.head.kind !== GAP_ACCEPTED || typeof json !== "string") return undefined;
-  const { stream, reason, missing, unreadable, unrecorded, vanished, altered }: Record<string, unknown> =
-    JSON.parse(json);
+  const detail = detailOf(body, GAP_ACCEPTED);
+  if (!detail) return undefined;
+  const { stream, reason, missing, unreadable, unrecorded, vanished, altered } = detail;
   if (typeof stream !== "string" || typeof reason !== "string" || !Array.isArray(altered)) return undefined;
   const isRange = (range: unknown): range is Range =>
     Array.isArray(range) && range.every(Number.isSafeInteger);
@@ -51,11 +49,6 @@ export function readAcceptance(body: Uint8Array): Acceptance | undefined {
       ({ number, digest }) => Number.isSafeInteger(number) && typeof digest === "string",
     ),
   };
-}
-
-/** How many numbers that are. */
-export function countOf(ranges: readonly Range[]): number {
-  return ranges.reduce((sum, [first, last]) => sum + last - first + 1, 0);
 }
 
 /** Of the messages of one room, what was accepted as different. */

@@ -1,7 +1,7 @@
 import type { EventActor } from "../chat/compliance-event.ts";
 import type { Acceptance, AcceptedMessage, Range } from "./acceptance.ts";
 import type { Lease } from "./ports.ts";
-import type { Books, Difference, DifferenceKind } from "./reconcile/ports.ts";
+import { type Books, type Difference, type DifferenceKind, LOSSES } from "./reconcile/ports.ts";
 import { messageDigest } from "./reconcile/room-fold.ts";
 
 /** Who accepts, where, when and why. */
@@ -53,7 +53,7 @@ export async function acceptable(
 ): Promise<readonly Difference[]> {
   const all = await books.differences();
   if (stream === undefined) {
-    const changed = new Set(all.filter(({ what }) => !isLoss(what)).map((one) => one.stream));
+    const changed = new Set(all.filter(({ what }) => !LOSSES.includes(what)).map((one) => one.stream));
     return all.filter((one) => !changed.has(one.stream));
   }
   const own = all.filter((one) => one.stream === stream);
@@ -62,10 +62,6 @@ export async function acceptable(
       `"${stream}" has events in the archive that the chat never recorded: somebody wrote them there, and that is for an investigation`,
     );
   return own;
-}
-
-function isLoss(what: DifferenceKind): boolean {
-  return what === "missing" || what === "unrecorded";
 }
 
 /**

@@ -26,7 +26,7 @@ export class Publication {
   }
 
   has({ size }: StoredCheckpoint): boolean {
-    return this.#published === size;
+    return this.#published !== undefined && this.#published >= size;
   }
 
   /** Sets out with all up to this one, unless it is under way or waits after a failure. Never throws. */

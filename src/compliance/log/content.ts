@@ -76,6 +76,13 @@ export function canonicalContent(body: Uint8Array): Content | undefined {
   return head && read?.text === text ? { head, parts: read.parts } : undefined;
 }
 
+/** What an event of this kind tells of itself; undefined for another kind, and for a body that is not in canonical form. */
+export function detailOf(body: Uint8Array, kind: string): Readonly<Record<string, unknown>> | undefined {
+  const content = canonicalContent(body);
+  const json = content?.parts.find(([name]) => name === "detail")?.[1];
+  return content?.head.kind === kind && typeof json === "string" ? JSON.parse(json) : undefined;
+}
+
 function canonical(row: EventRow): Content | undefined {
   const content = canonicalContent(row.body);
   if (!content) return undefined;

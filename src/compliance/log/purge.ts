@@ -1,4 +1,4 @@
-import { canonicalContent } from "./content.ts";
+import { detailOf } from "./content.ts";
 import {
   base64,
   isSignedBy,
@@ -42,10 +42,9 @@ export async function signPurge(ranges: readonly Range[], signer: Signer): Promi
 
 /** @returns undefined unless the body is such an event and the key it names signed it */
 export function readPurge(body: Uint8Array): Purge | undefined {
-  const content = canonicalContent(body);
-  const json = content?.parts.find(([name]) => name === "detail")?.[1];
-  if (content?.head.kind !== RETENTION_PURGE || typeof json !== "string") return undefined;
-  const { key: said, ranges, signature }: Record<string, unknown> = JSON.parse(json);
+  const detail = detailOf(body, RETENTION_PURGE);
+  if (!detail) return undefined;
+  const { key: said, ranges, signature } = detail;
   if (!Array.isArray(ranges) || !ranges.every(isRange)) return undefined;
   try {
     const key = readVerifierKey(String(said));

@@ -1,4 +1,4 @@
-import { canonicalContent } from "./content.ts";
+import { detailOf } from "./content.ts";
 import { HASH_BYTES } from "./hashes.ts";
 import {
   base64,
@@ -57,10 +57,8 @@ export async function signRotation(
 
 /** @returns undefined unless the body is such an event and both keys signed it */
 export function readRotation(body: Uint8Array): Rotation | undefined {
-  const content = canonicalContent(body);
-  const json = content?.parts.find(([name]) => name === "detail")?.[1];
-  if (content?.head.kind !== KEY_ROTATE || typeof json !== "string") return undefined;
-  const detail: Record<string, unknown> = JSON.parse(json);
+  const detail = detailOf(body, KEY_ROTATE);
+  if (!detail) return undefined;
   const { newKey, newSignature, oldKey, oldSignature, size } = detail;
   const root = base64(String(detail.root));
   if (!Number.isSafeInteger(size) || root?.length !== HASH_BYTES) return undefined;
