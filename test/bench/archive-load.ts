@@ -8,9 +8,10 @@ import { withBulkLoadOf } from "./bulk-messages.ts";
 
 const ROOMS = 500;
 const CHUNK = 20_000;
-const INTAKE =
-  "archive_intake CHARACTER SET ascii (@id, stream, stream_seq, kind, at_ms, room_id, body) " +
-  "SET event_id = UNHEX(@id), arrived_ms = UNIX_TIMESTAMP(NOW(3)) * 1000";
+const COLUMNS =
+  "CHARACTER SET ascii (@id, stream, stream_seq, kind, at_ms, room_id, body) SET event_id = UNHEX(@id)";
+const OUTBOX = `compliance_outbox ${COLUMNS}`;
+const INTAKE = `archive_intake ${COLUMNS}, arrived_ms = UNIX_TIMESTAMP(NOW(3)) * 1000`;
 /** About 90 characters, as chat is. */
 export const TEXT =
   "the quick brown fox jumps over a lazy dog while seven wizards mix quartz and jovial elves";
@@ -40,11 +41,20 @@ export async function openArchiveWorld(): Promise<ArchiveWorld> {
 }
 
 /** Posts in 500 rooms, as the outbox leaves them to the sealer. */
-export async function fillIntake(world: Pick<ArchiveWorld, "stack">, events: number): Promise<void> {
+export function fillIntake(world: Pick<ArchiveWorld, "stack">, events: number): Promise<void> {
+  return fill(world, INTAKE, events);
+}
+
+/** The same as the chat commits them, with nobody told. */
+export function fillOutbox(world: Pick<ArchiveWorld, "stack">, events: number): Promise<void> {
+  return fill(world, OUTBOX, events);
+}
+
+async function fill({ stack }: Pick<ArchiveWorld, "stack">, into: string, events: number): Promise<void> {
   const make = eventMaker("");
-  await withBulkLoadOf(world.stack.mysqlUrl, async ({ load }) => {
+  await withBulkLoadOf(stack.mysqlUrl, async ({ load }) => {
     for (let done = 0; done < events; done += CHUNK)
-      await load(INTAKE, lines(make, Math.min(CHUNK, events - done)));
+      await load(into, lines(make, Math.min(CHUNK, events - done)));
   });
 }
 

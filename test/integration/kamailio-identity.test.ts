@@ -4,6 +4,7 @@ import type { ChatLab } from "../support/chat-lab.ts";
 import { ALICE, BOB, dialogRequest, poolRequest, startChatLab } from "../support/chat-lab.ts";
 import type { SipLines } from "../support/sip-lines.ts";
 import { sipDatagrams, sipStream } from "../support/sip-lines.ts";
+import { until } from "../support/until.ts";
 
 describe("who a request comes from", () => {
   let lab: ChatLab;
@@ -135,6 +136,54 @@ describe("who a request comes from", () => {
     });
     assert.notEqual((await phone.askAs(ALICE, request)).status, 200);
     assert.equal((await phone.ask(poolRequest("INFO", "bob"))).status, 407);
+  });
+
+  test("who registers again is not forgotten, however long the connection lasts; who does not is asked once more", async () => {
+    const [staying, silent] = [keep(await lab.alice()), keep(await lab.alice())];
+    const postedBy = async (phone: SipLines) =>
+      (await phone.ask(dialogRequest("INFO", "alice", "n1-5"))).status;
+    const connections: { address: string; id: string }[] = [];
+    for (const phone of [staying, silent]) {
+      assert.equal(await postedBy(phone), 200);
+      const address = `tcp|${phone.local.address}:${phone.local.port}|${lab.edge.host}:${lab.edge.tcpPort}`;
+      const id = /value: ([0-9]+)/.exec(await lab.edge.rpc("htable.get", "parlance_addr", address))?.[1];
+      connections.push({ address, id: id ?? "" });
+    }
+    // A day, in a few seconds.
+    for (const { address, id } of connections) {
+      for (const table of ["trust", "conn", "nodes"])
+        await lab.edge.rpc("htable.setex", `parlance_${table}`, `s:${id}`, "2");
+      await lab.edge.rpc("htable.setex", "parlance_addr", address, "2");
+    }
+    const again = { uri: "sip:example.com", to: "<sip:alice@example.com>" };
+    const contact = `Contact: <sip:${staying.local.address}:${staying.local.port};transport=tcp>`;
+    const register = poolRequest("REGISTER", "alice", { ...again, headers: [contact] });
+    assert.equal((await staying.askAs(ALICE, register)).status, 200);
+
+    await until("the silent one is asked", async () => (await postedBy(silent)) === 407);
+    const [kept] = connections;
+    assert.ok(kept);
+    const known = (table: string, key: string) =>
+      lab.edge.rpc("htable.get", `parlance_${table}`, key).catch(() => "forgotten");
+    assert.match(await known("nodes", `s:${kept.id}`), /value: n1;/, "its node hears of its end");
+    assert.match(await known("conn", `s:${kept.id}`), /value: tcp\|/);
+    assert.ok((await known("addr", kept.address)).includes(`value: ${kept.id}`));
+    assert.equal(await postedBy(staying), 200);
+  });
+
+  test("a connection whose number is forgotten before its addresses is not taken for one that has ended", async () => {
+    const phone = keep(await lab.alice());
+    assert.equal((await phone.ask(dialogRequest("INFO", "alice", "n1-5"))).status, 200);
+    const address = `tcp|${phone.local.address}:${phone.local.port}|${lab.edge.host}:${lab.edge.tcpPort}`;
+    const id = Number(
+      /value: ([0-9]+)/.exec(await lab.edge.rpc("htable.get", "parlance_addr", address))?.[1],
+    );
+    await lab.edge.rpc("htable.delete", "parlance_conn", `s:${id}`);
+    const invite = poolRequest("INVITE", "alice");
+    assert.equal((await phone.ask(invite)).status, 200, "and nobody is asked who he is");
+    assert.deepEqual(reached(invite.callId), ["sip:alice@example.com"]);
+    const told = lab.node("n1").closed.map(({ conid }) => conid);
+    assert.equal(told.includes(id), false, "the node hears of no end");
   });
 
   test("ten wrong passwords within a minute: 403, also with the right one, without a look into the database", async () => {
