@@ -1,9 +1,18 @@
 import { ChatError } from "../chat/errors.ts";
 import type { Actor } from "./actor.ts";
 import { domainName, groupUri, principalUri, userUri } from "./addresses.ts";
-import type { GlobalPolicy, KnownPrincipal, Listings, ManagementUnit, PrincipalFields } from "./ports.ts";
+import type {
+  GlobalPolicy,
+  KnownPrincipal,
+  Listings,
+  ManagementUnit,
+  PrincipalFields,
+  RecordedRoom,
+} from "./ports.ts";
 import type { Rights } from "./rights.ts";
-import { lockedRoom } from "./room-changes.ts";
+
+/** More at once are a matter of everybody's: looking at each would cost the nodes more. */
+const MANY_ROOMS = 500;
 
 export interface NewUser {
   /** `sip:alice@example.com`; stored in lower case. */
@@ -158,25 +167,32 @@ export async function dismissUser(unit: ManagementUnit, known: KnownPrincipal): 
   return listings;
 }
 
-/** Out of every list that names it, on the record. @returns the lists */
-async function leaveLists(unit: ManagementUnit, known: KnownPrincipal): Promise<Listings> {
+/**
+ * Out of every list that names it, on the record of each room and category: the archive must be able to say who had a right there.
+ * @returns the lists
+ */
+export async function leaveLists(
+  unit: ManagementUnit,
+  known: Pick<KnownPrincipal, "id" | "uri" | "kind">,
+): Promise<Listings> {
   const listings = await unit.listingsOf(known.id);
-  for (const { id, words: roles } of wordsById(listings.rooms)) {
-    const room = await lockedRoom(unit, { id });
-    const entries = roles.map((role) => ({ principalId: known.id, role }));
-    await unit.removeRoles(id, entries);
-    await unit.updateRoom(id, {});
-    const before = Object.fromEntries(roles.map((role) => [role, [known.uri]]));
-    unit.record({ kind: "ROLE_CHANGED", subject: "", before, after: {} }, room);
-    unit.changed({ kind: "room", id });
-  }
-  for (const { id, name, words } of wordsById(listings.categories)) {
+  const named = (words: readonly string[]) => Object.fromEntries(words.map((word) => [word, [known.uri]]));
+  // Categories first: rooms stay locked from the moment they are left.
+  const categories = wordsById(listings.categories);
+  for (const { id, name, words } of categories) {
     for (const word of words) await unit.dropScope(id, word, known.id);
     await unit.updateCategory(id, {});
-    const before = Object.fromEntries(words.map((word) => [word, [known.uri]]));
-    unit.record({ kind: "CATEGORY_CHANGED", subject: name, before, after: {} });
-    unit.changed({ kind: "category", id });
+    unit.record({ kind: "CATEGORY_CHANGED", subject: name, before: named(words), after: {} });
   }
+  const rooms = listings.rooms.length > 0 ? await unit.leaveRooms(known) : new Map<number, RecordedRoom>();
+  const words = new Map(wordsById(listings.rooms).map((one) => [one.id, one.words]));
+  for (const room of rooms.values()) {
+    const before = named(words.get(room.id) ?? []);
+    unit.record({ kind: "ROLE_CHANGED", subject: "", before, after: {} }, room);
+  }
+  if (rooms.size > MANY_ROOMS) unit.changed({ kind: "everybody" });
+  else for (const id of rooms.keys()) unit.changed({ kind: "room", id });
+  for (const { id } of categories) unit.changed({ kind: "category", id });
   return listings;
 }
 

@@ -283,6 +283,104 @@ test("who came into a group and who went is on the record, once", async () => {
   ]);
 });
 
+/** What is recorded since then, in the order of each stream. */
+async function recordedSince(eventId: Buffer) {
+  const rows = await stores.database.rows<{ stream: string; stream_seq: number; body: Buffer }>(
+    "SELECT stream, stream_seq, body FROM compliance_outbox WHERE event_id > ? ORDER BY stream, stream_seq",
+    [eventId],
+  );
+  return rows.map(({ stream, stream_seq, body }) => {
+    const { kind, detail, room } = JSON.parse(body.toString("utf8"));
+    return { stream, seq: stream_seq, kind, room: room.name, ...detail };
+  });
+}
+
+async function lastRecorded(): Promise<Buffer> {
+  const [row] = await stores.database.rows<{ id: Buffer }>(
+    "SELECT event_id AS id FROM compliance_outbox ORDER BY event_id DESC LIMIT 1",
+  );
+  return row?.id ?? Buffer.alloc(16);
+}
+
+test("a group that is removed is on the record of every room, category and group that named it, with who was in it", async () => {
+  const [outer = "", group = "", inner = ""] = await newGroups(3);
+  const user = await newUser(stores, "recorded-too");
+  await admin.addToGroup(outer, [group]);
+  await admin.addToGroup(group, [inner, user.uri]);
+  const [named, plain] = [await newRoom({ group }), await newRoom()];
+  await admin.addRole(named, group, "manager");
+  const category = `Recorded ${++made}`;
+  await admin.addCategory({ name: category, allowed: ["example.com", group], creators: [group] });
+  const scoped = await admin.addRoom({ name: `Room ${++made}`, category });
+  await admin.addRole(scoped.id, group, "member");
+  const before = await lastRecorded();
+  const { room } = await admin.inspectRoom(named);
+  const rehearsing = await lab.open({ rehearsal: true });
+  await rehearsing.administration.removeGroup(group);
+  assert.deepEqual(await recordedSince(before), [], "a rehearsal is not on the record");
+  await admin.removeGroup(group);
+  const events = await recordedSince(before);
+  assert.deepEqual(
+    events.map(({ seq, stream, ...event }) => event),
+    [
+      { kind: "GROUP_CHANGED", room: "", subject: group, ...gone([inner, user.uri]) },
+      { kind: "GROUP_CHANGED", room: "", subject: outer, ...gone([group]) },
+      {
+        kind: "CATEGORY_CHANGED",
+        room: "",
+        subject: category,
+        before: { allowed: [group], creator: [group] },
+        after: {},
+      },
+      { kind: "GROUP_CHANGED", room: "", subject: group, before: { removed: [group] }, after: null },
+      {
+        kind: "ROLE_CHANGED",
+        room: room.name,
+        subject: "",
+        before: { manager: [group], member: [group] },
+        after: {},
+      },
+      { kind: "ROLE_CHANGED", room: scoped.name, subject: "", before: { member: [group] }, after: {} },
+    ],
+  );
+  for (const id of [named, scoped.id, plain]) {
+    const [stream] = await stores.database.rows<{ n: number; last: number; said: number }>(
+      "SELECT COUNT(*) AS n, MAX(o.stream_seq) AS last, MAX(r.last_event) AS said FROM compliance_outbox o " +
+        "JOIN room r ON o.stream = CONCAT('room:', r.id) WHERE r.id = ?",
+      [id],
+    );
+    assert.ok(stream && stream.n === stream.last && stream.last === stream.said, "dense");
+  }
+  assert.equal((await admin.inspectRoom(named)).audit.updatedBy, "administrator:local");
+});
+
+const gone = (members: readonly string[]) => ({
+  before: { removed: [...members].sort() },
+  after: { added: [] },
+});
+
+test("a group in a thousand rooms' lists is gone in a few statements, and on the record of each room", async () => {
+  const [group = ""] = await newGroups(1);
+  const { id: principalId } = (await admin.inspectGroup(group)).group;
+  const rooms = await admin.addRooms(
+    Array.from({ length: 1_000 }, (_, n) => ({ name: `Listed ${n}`, category: "Everything" })),
+  );
+  await admin.addRoles(rooms.map((roomId) => ({ roomId, principalId, role: "member" })));
+  const before = await lastRecorded();
+  const statements = async () => {
+    const [row] = await stores.database.rows<{ Value: string }>("SHOW GLOBAL STATUS LIKE 'Questions'");
+    return Number(row?.Value);
+  };
+  const earlier = await statements();
+  const { listings } = await admin.removeGroup(group);
+  const asked = (await statements()) - earlier;
+  assert.equal(listings.rooms.length, 1_000);
+  assert.ok(asked < 100, `${asked} statements while its rooms are locked`);
+  const recorded = (await recordedSince(before)).filter(({ kind }) => kind === "ROLE_CHANGED");
+  assert.deepEqual(new Set(recorded.map(({ stream }) => stream)), new Set(rooms.map((id) => `room:${id}`)));
+  assert.equal(recorded.length, 1_000);
+});
+
 test("who is removed is out of the groups he is in by hand and loses what they gave; the directory's stay and are named", async () => {
   const [outer = "", inner = "", directory = ""] = await newGroups(3);
   const user = await newUser(stores, "dismissed");

@@ -1,14 +1,13 @@
 import { ChatError } from "../../chat/errors.ts";
 import type { Actor } from "../../management/actor.ts";
 import { principalUri } from "../../management/addresses.ts";
-import { dismissUser, oneOfKind } from "../../management/people.ts";
+import { dismissUser, leaveLists, oneOfKind } from "../../management/people.ts";
 import type { Listings } from "../../management/ports.ts";
 import { type Consequences, concludeMemberships, deriveAffiliations } from "./affiliations.ts";
 import { type Database, limit, type Queries } from "./database.ts";
 import { type ImportLine, type ImportResult, importMemberships } from "./group-import.ts";
 import { recordMemberships } from "./group-records.ts";
 import { findGroup, type GroupName, type KnownGroup } from "./group-rows.ts";
-import { readListings } from "./management-rows.ts";
 import type { MysqlManagementStore } from "./management-store.ts";
 import {
   deleteMemberships,
@@ -143,23 +142,28 @@ export function groupAdministration(database: Database, store: MysqlManagementSt
             "SELECT DISTINCT group_id FROM membership WHERE member_kind = 'group' AND member_id = ?",
             [id],
           );
+          const removed = [
+            ...(await membersOf(queries, id)),
+            ...parents.map(({ group_id }): Membership => {
+              return { groupId: group_id, memberKind: "group", memberId: id };
+            }),
+          ];
           await queries.change("DELETE FROM membership WHERE group_id = ?", [id]);
           await queries.change("DELETE FROM membership WHERE member_kind = 'group' AND member_id = ?", [id]);
           const changed = [id, ...parents.map(({ group_id }) => group_id)];
           const derived = await deriveAffiliations(queries, changed, tell);
-          return { id, uri, derived };
+          return { id, uri, removed, derived };
         },
-        async (concluding, { id, uri, derived }) => {
+        async (concluding, { id, uri, removed, derived }) => {
           const { queries, unit } = concluding;
-          unit.record({ kind: "GROUP_CHANGED", subject: uri, before: { removed: [uri] }, after: null });
+          await recordMemberships(concluding, { added: [], removed });
           // An empty group is named in lists too.
           const followed = await concludeMemberships(concluding, {
             ...derived,
             groups: [...new Set([...derived.groups, id])],
           });
-          const listings = await readListings(queries, id);
-          await queries.change("DELETE FROM room_role WHERE principal_id = ?", [id]);
-          await queries.change("DELETE FROM category_scope WHERE principal_id = ?", [id]);
+          const listings = await leaveLists(unit, { id, uri, kind: "group" });
+          unit.record({ kind: "GROUP_CHANGED", subject: uri, before: { removed: [uri] }, after: null });
           await queries.change("DELETE FROM principal WHERE id = ? AND kind = 'group'", [id]);
           return { ...followed, listings };
         },
@@ -241,6 +245,16 @@ async function membershipsOf(
     if (row.id === groupId) throw new ChatError("BAD_REQUEST", { detail: `${given} cannot be in itself.` });
     return { groupId, memberKind: row.kind, memberId: row.id };
   });
+}
+
+/** Direct ones, by hand and by the directory. */
+async function membersOf(queries: Queries, groupId: number): Promise<Membership[]> {
+  const found: Membership[] = [];
+  for (const memberKind of ["user", "group"] as const) {
+    const members = (await readByGroup(queries, "direct", memberKind, [groupId])).get(groupId) ?? [];
+    for (const memberId of members) found.push({ groupId, memberKind, memberId });
+  }
+  return found;
 }
 
 /** Those that are not there by hand already. */

@@ -2,6 +2,7 @@ import { type ComplianceFact, canonicalBody, type EventActor, NO_ROOM } from "..
 import type { Room } from "../../chat/room.ts";
 import type { Queries, Value } from "./database.ts";
 import { chunks } from "./management-rows.ts";
+import { lockedChunksOf } from "./membership-rows.ts";
 
 /** The stream of what concerns no single room. */
 export const ADMINISTRATION_STREAM = "administration";
@@ -56,8 +57,7 @@ export class ManagementRecords {
     const { nowMs, nextEventId, node } = this.#context;
     const counted = new Map<number, number>();
     for (const { room } of this.#waiting) counted.set(room.id, (counted.get(room.id) ?? 0) + 1);
-    const next = new Map<number, number>();
-    for (const [roomId, count] of counted) next.set(roomId, await this.#reserve(queries, roomId, count));
+    const next = await this.#reserve(queries, counted);
     const atMs = nowMs();
     const eventIds: string[] = [];
     const rows = this.#waiting.map(({ by, session, room, fact }): Value[] => {
@@ -88,18 +88,30 @@ export class ManagementRecords {
     return eventIds;
   }
 
-  /** @returns the first of so many numbers of the stream */
-  async #reserve(queries: Queries, roomId: number, count: number): Promise<number> {
-    if (roomId === NO_ROOM.id) {
-      const { insertId } = await queries.change(
-        "UPDATE counter SET value = LAST_INSERT_ID(value + ?) WHERE name = 'administration'",
-        [count],
-      );
-      return insertId - count + 1;
+  /** @returns the first of so many numbers of each stream */
+  async #reserve(queries: Queries, counted: ReadonlyMap<number, number>): Promise<Map<number, number>> {
+    const first = new Map<number, number>();
+    const byCount = new Map<number, number[]>();
+    for (const [roomId, count] of counted) {
+      if (roomId === NO_ROOM.id) {
+        const { insertId } = await queries.change(
+          "UPDATE counter SET value = LAST_INSERT_ID(value + ?) WHERE name = 'administration'",
+          [count],
+        );
+        first.set(roomId, insertId - count + 1);
+        continue;
+      }
+      const last = this.#lastEvents.get(roomId);
+      if (last === undefined) throw new Error("a room whose change is recorded must be locked");
+      first.set(roomId, last + 1);
+      const rooms = byCount.get(count);
+      if (rooms) rooms.push(roomId);
+      else byCount.set(count, [roomId]);
     }
-    const last = this.#lastEvents.get(roomId);
-    if (last === undefined) throw new Error("a room whose change is recorded must be locked");
-    await queries.change("UPDATE room SET last_event = last_event + ? WHERE id = ?", [count, roomId]);
-    return last + 1;
+    // Mostly one of each: a group that goes may stand in the lists of thousands of rooms.
+    for (const [count, roomIds] of byCount)
+      for (const chunk of lockedChunksOf(roomIds))
+        await queries.change("UPDATE room SET last_event = last_event + ? WHERE id IN (?)", [count, chunk]);
+    return first;
   }
 }

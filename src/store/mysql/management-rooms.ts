@@ -2,14 +2,16 @@ import { randomUUID } from "node:crypto";
 import type { EventActor } from "../../chat/compliance-event.ts";
 import type { Role } from "../../chat/principal.ts";
 import { sessionOf } from "../../chat/session-digest.ts";
-import type { ManagementUnit, RoleEntry, RoomFields } from "../../management/ports.ts";
+import type { ManagementUnit, RecordedRoom, RoleEntry, RoomFields } from "../../management/ports.ts";
 import { ids, type Queries, type Value } from "./database.ts";
 import { inviteMembers, withdrawInvitations } from "./invitations.ts";
 import type { Afterwards } from "./management-afterwards.ts";
 import type { ManagementRecords } from "./management-records.ts";
 import { chunks, findRoom, readList, WHOLE_LIST } from "./management-rows.ts";
+import { lockedChunksOf } from "./membership-rows.ts";
 import { readMembersAmong } from "./principal-scope.ts";
 import { auditCreated, auditUpdated } from "./room-audit.ts";
+import { roomUri } from "./room-rows.ts";
 
 const COLUMN: Record<keyof RoomFields, string> = {
   name: "name",
@@ -32,6 +34,7 @@ type RoomPart = Pick<
   | "updateRoom"
   | "addRoles"
   | "removeRoles"
+  | "leaveRooms"
   | "deleteRoom"
 >;
 
@@ -81,7 +84,7 @@ export function roomPart(
       const [columns, values] = columnsOf(fields);
       const sets = ["access_version = access_version + 1", ...columns.map((column) => `${column} = ?`)];
       await queries.change(`UPDATE room SET ${sets.join(", ")} WHERE id = ?`, [...values, roomId]);
-      await auditUpdated(queries, roomId, by, nowMs());
+      await auditUpdated(queries, [roomId], by, nowMs());
     },
 
     async addRoles(roomId, entries) {
@@ -118,6 +121,38 @@ export function roomPart(
             looked,
           ),
         );
+    },
+
+    async leaveRooms({ id: principalId, kind }) {
+      const listed = await queries.rows<{ id: number }>(
+        "SELECT DISTINCT room_id AS id FROM room_role WHERE principal_id = ? ORDER BY room_id",
+        [principalId],
+      );
+      const roomIds = listed.map(({ id }) => id);
+      const left = new Map<number, RecordedRoom>();
+      for (const chunk of lockedChunksOf(roomIds)) {
+        type Row = { id: number; domain: string; guid: string; name: string; last_event: number };
+        const rows = await queries.rows<Row>(
+          "SELECT id, domain, guid, name, last_event FROM room FORCE INDEX (PRIMARY) WHERE id IN (?) ORDER BY id FOR UPDATE",
+          [chunk],
+        );
+        for (const { id, domain, guid, name, last_event } of rows) {
+          records.locked(id, last_event);
+          left.set(id, { id, uri: roomUri(domain, guid), name });
+        }
+        await queries.change("UPDATE room SET access_version = access_version + 1 WHERE id IN (?)", [chunk]);
+        await auditUpdated(queries, chunk, by, nowMs());
+        await queries.change("DELETE FROM room_role WHERE principal_id = ? AND room_id IN (?)", [
+          principalId,
+          chunk,
+        ]);
+      }
+      // Who was in a group is looked at where he leaves it.
+      if (kind !== "group" && roomIds.length > 0)
+        afterwards((database, looked) =>
+          withdrawInvitations(database, { rooms: roomIds }, [principalId], looked),
+        );
+      return left;
     },
 
     async deleteRoom(room) {

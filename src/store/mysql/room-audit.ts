@@ -13,16 +13,16 @@ export async function auditCreated(
   ]);
 }
 
-/** In the transaction in which its settings or lists change. */
+/** In the transaction in which their settings or lists change. */
 export async function auditUpdated(
   queries: Queries,
-  roomId: number,
+  roomIds: readonly number[],
   by: string,
   nowMs: number,
 ): Promise<void> {
   await queries.change(
-    "INSERT INTO room_audit (room_id, updated_by, updated_ms) VALUES (?) ON DUPLICATE KEY UPDATE updated_by = ?, updated_ms = ?",
-    [[roomId, by, nowMs], by, nowMs],
+    "INSERT INTO room_audit (room_id, updated_by, updated_ms) VALUES ? ON DUPLICATE KEY UPDATE updated_by = ?, updated_ms = ?",
+    [roomIds.map((roomId) => [roomId, by, nowMs]), by, nowMs],
   );
 }
 
