@@ -154,9 +154,9 @@ export function given<T extends object>(fields: T): { [K in keyof T]?: Exclude<T
 }
 
 /** All of a list that comes page by page; `after` is the key of the last one. */
-export async function allPages<Item>(
-  page: (atMost: number, after: string | undefined) => Promise<readonly Item[]>,
-  keyOf: (item: Item) => string,
+export async function allPages<Item, Key = string>(
+  page: (atMost: number, after: Key | undefined) => Promise<readonly Item[]>,
+  keyOf: (item: Item) => Key,
 ): Promise<Item[]> {
   const all: Item[] = [];
   for (;;) {

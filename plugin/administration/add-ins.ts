@@ -1,3 +1,4 @@
+import type { Room } from "../../src/chat/room.ts";
 import { UsageError } from "../command-line.ts";
 import type { CliCommand } from "../configured.ts";
 import { allPages, given, text, verb } from "../verb.ts";
@@ -58,8 +59,8 @@ export const addInCommands: Readonly<Record<string, CliCommand>> = {
     async ({ administration }, [wanted = ""]) => {
       const { name: addIn, url } = await administration.inspectAddIn(wanted);
       const rooms = await allPages(
-        (atMost, after) => administration.findRooms({ addIn }, atMost, after),
-        ({ name }) => name,
+        (atMost, after: Room | undefined) => administration.findRooms({ addIn }, atMost, after),
+        (room) => room,
       );
       return {
         "add-in": [{ "add-in": addIn, url }],

@@ -11,11 +11,9 @@ import { type CliCommand, configOf, expectWords } from "../configured.ts";
 import { CsvError, parseCsv } from "../csv.ts";
 import { progressOn } from "../progress.ts";
 import { printRows } from "../table.ts";
-import { text, verb } from "../verb.ts";
+import { allPages, text, verb } from "../verb.ts";
 import { directoryOf, summaryOf } from "../wire-directory.ts";
 
-/** Rows that a list shows. */
-const LIST = 20_000;
 const MOST_BYTES = 64_000_000;
 
 const importUsage = "parlance group import FILE.csv [--replace] [--dry-run] [--json]";
@@ -28,7 +26,12 @@ export const groupCommands: Readonly<Record<string, CliCommand>> = {
     [],
     [],
     async ({ administration }) =>
-      (await administration.listGroups(LIST)).map(({ uri, displayName, dn, members, users }) => ({
+      (
+        await allPages(
+          (atMost, after) => administration.listGroups(atMost, after),
+          ({ uri }) => uri,
+        )
+      ).map(({ uri, displayName, dn, members, users }) => ({
         group: displayName,
         address: uri,
         from: dn === null ? "here" : "directory",
@@ -78,7 +81,7 @@ export const groupCommands: Readonly<Record<string, CliCommand>> = {
     ["GROUP"],
     [],
     async ({ administration }, [name = ""], values) => {
-      const { group } = await administration.inspectGroup(name);
+      const group = await administration.viewGroup(name);
       const { listings } = await administration.removeGroup(group.uri);
       const done = values["dry-run"] === true ? "would be taken away" : "taken away";
       const about = { group: group.displayName, address: group.uri };

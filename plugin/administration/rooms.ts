@@ -1,3 +1,4 @@
+import type { Room } from "../../src/chat/room.ts";
 import type { RoomWishes } from "../../src/management/administration.ts";
 import { SHOWN_OF_A_LIST } from "../../src/store/mysql/administration-view.ts";
 import { UsageError } from "../command-line.ts";
@@ -112,8 +113,8 @@ export const roomCommands: Readonly<Record<string, CliCommand>> = {
         disabled: values.disabled === true ? true : values.enabled === true ? false : undefined,
       });
       const rooms = await allPages(
-        (atMost, after) => administration.findRooms(filter, atMost, after),
-        ({ name }) => name,
+        (atMost, after: Room | undefined) => administration.findRooms(filter, atMost, after),
+        (room) => room,
       );
       const sizes =
         exceeds === undefined

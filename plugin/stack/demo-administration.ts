@@ -31,7 +31,9 @@ export async function openDemoSetup(stack: Stack): Promise<DemoSetup> {
     },
     ensureRoom: async (plan) => {
       await ensureCategory();
-      const known = (await administration.listRooms(1_000)).find(({ name }) => name === plan.name);
+      const known = (await administration.findRooms({ words: plan.name }, 1_000)).find(
+        ({ name }) => name === plan.name,
+      );
       if (known) return known.uri;
       const { name, description, privacy } = plan;
       const room = await administration.addRoom({ name, description, privacy, category });

@@ -242,6 +242,59 @@ test("how far the work of a large group is, is told: its import, its invitations
   assert.deepEqual(end.at(-1), ["invitations", 2_100, undefined]);
 });
 
+test("a group of 20,010 users is shown whole: those by hand, by the directory and by way of another group", async () => {
+  const [outer = "", inner = ""] = await newGroups(2);
+  const crowd = Array.from({ length: 20_010 }, (_, n) => `sip:member-${n}@example.com`);
+  const ids = await admin.addUsers(crowd.map((uri) => ({ uri })));
+  const groupId = (await admin.inspectGroup(inner)).group.id;
+  for (let from = 0; from < ids.length; from += 10_000) {
+    const some = ids.slice(from, from + 10_000);
+    await stores.database.change(
+      "INSERT INTO membership (group_id, member_kind, member_id, source) VALUES ?",
+      [some.map((id) => [groupId, "user", id, "directory"])],
+    );
+  }
+  await admin.addToGroup(inner, crowd.slice(0, 2));
+  await admin.addToGroup(outer, [inner, crowd[1] ?? ""]);
+  const shown = async (group: string) =>
+    (await admin.inspectGroup(group)).members.map(({ uri, kind, sources }) => ({ uri, kind, sources }));
+  const all = [...crowd].sort().map((uri) => {
+    const byHand = uri === crowd[0] || uri === crowd[1] ? (["manual"] as const) : [];
+    return { uri, kind: "user" as const, sources: [...byHand, "directory" as const] };
+  });
+  assert.deepEqual(await shown(inner), all);
+  const others = all.flatMap((one) => (one.uri === crowd[1] ? [] : [{ ...one, sources: null }]));
+  assert.deepEqual(await shown(outer), [
+    { uri: crowd[1], kind: "user", sources: ["manual"] },
+    { uri: inner, kind: "group", sources: ["manual"] },
+    ...others,
+  ]);
+});
+
+test("who is bound to a room by several lists finds it once, and a limit counts rooms, not lists", async () => {
+  const [left = "", right = ""] = await newGroups(2);
+  const user = await newUser(stores, "bound");
+  for (const group of [left, right]) await admin.addToGroup(group, [user.uri]);
+  const wanted = [`Bound a ${++made}`, `Bound b ${made}`];
+  for (const name of wanted)
+    for (const disabled of [false, true]) {
+      const roles = (["member", "manager"] as const).map((role) => {
+        return { role, change: "add" as const, principals: [user.uri, left, right, "example.com"] };
+      });
+      const given = disabled ? `${name} off` : name;
+      await admin.addRoom({ name: given, category: "Everything", privacy: "secret", disabled, roles });
+    }
+  for (const disabled of [false, true]) {
+    const query = { words: "bound", inDescription: false, disabled };
+    const expected = wanted.map((name) => (disabled ? `${name} off` : name));
+    for (const most of [2, 10])
+      assert.deepEqual(
+        (await stores.rooms.search(query, user, most)).map(({ name }) => name),
+        expected,
+      );
+  }
+});
+
 test("nodes are told whom and what to look at, or everybody when that is many", async () => {
   const [group = ""] = await newGroups(1);
   const room = await newRoom({ group });

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { ChatError, type ChatErrorCode } from "../../src/chat/errors.ts";
+import type { Room } from "../../src/chat/room.ts";
 import type { Aor } from "../../src/chat/user.ts";
 import type { Actor } from "../../src/management/actor.ts";
 import { newToken } from "../../src/sip/dialog.ts";
@@ -114,6 +115,26 @@ test("a change that changes nothing raises no version, records nothing and tells
   await administration.removeRole(room.id, "example.com", "member");
   await administration.setGlobalPolicy(await administration.globalPolicy());
   assert.deepEqual([await recorded(`room:${room.id}`), told], [records, before]);
+});
+
+test("a list of rooms that goes on page by page has each room once, where several domains have one name too", async () => {
+  const { administration } = one;
+  const names = Array.from({ length: 5 }, (_, n) => `Twin room ${n}`);
+  for (const name of names)
+    for (const domain of ["example.com", "example.org", "example.net"])
+      await administration.addRoom({ name, domain, category: "Everybody" });
+  const filter = { words: "twin room" };
+  const all = await administration.findRooms(filter, 100);
+  assert.equal(new Set(all.map(({ uri }) => uri)).size, 15);
+  for (const page of [1, 2, 4, 7]) {
+    const seen: Room[] = [];
+    for (;;) {
+      const some = await administration.findRooms(filter, page, seen.at(-1));
+      seen.push(...some);
+      if (some.length < page) break;
+    }
+    assert.deepEqual(seen, all, `pages of ${page}`);
+  }
 });
 
 test("what was changed is followed in the order of commits, by whichever node it was changed", async () => {

@@ -10,6 +10,7 @@ import { recordMemberships } from "./group-records.ts";
 import { findGroup, type GroupName, type KnownGroup } from "./group-rows.ts";
 import type { MysqlManagementStore } from "./management-store.ts";
 import {
+  chunksOf,
   deleteMemberships,
   insertMemberships,
   type Membership,
@@ -51,9 +52,6 @@ export interface RemovedUser extends Listings {
 export interface RemovedGroup extends Consequences {
   readonly listings: Listings;
 }
-
-/** Rows shown of one group. */
-const MOST_SHOWN = 20_000;
 
 /** Groups and who is in them by hand. What the directory says stays its own. @throws {ChatError} from each */
 export function groupAdministration(database: Database, store: MysqlManagementStore, me: Actor) {
@@ -179,33 +177,42 @@ export function groupAdministration(database: Database, store: MysqlManagementSt
       return readGroups(database, "p.uri > ?", [after], atMost);
     },
 
-    /** With at most 20,000 of its direct members, and of the users who are in it by way of other groups. */
-    async inspectGroup(group: GroupName): Promise<{ group: GroupView; members: MemberView[] }> {
-      const { id } = await findGroup(database, group);
-      const [view] = await readGroups(database, "p.id = ?", [id], 1);
-      if (!view) throw new ChatError("PRINCIPAL_NOT_FOUND", { detail: `There is no group ${group}.` });
-      const columns = "p.uri, p.display_name AS displayName, p.kind";
-      const direct = await database.rows<Omit<MemberView, "sources"> & { sources: string }>(
-        `SELECT ${columns}, GROUP_CONCAT(m.source ORDER BY m.source) AS sources FROM membership m JOIN principal p ON p.id = m.member_id ` +
-          `WHERE m.group_id = ? GROUP BY p.id, p.uri, p.display_name, p.kind ORDER BY p.kind, p.uri ${limit(MOST_SHOWN)}`,
-        [id],
-      );
-      const indirect = await database.rows<Omit<MemberView, "sources">>(
-        `SELECT ${columns} FROM affiliation a JOIN principal p ON p.id = a.user_id WHERE a.group_id = ? AND NOT EXISTS ` +
-          "(SELECT 1 FROM membership m WHERE m.group_id = a.group_id AND m.member_kind = 'user' AND m.member_id = a.user_id) " +
-          `ORDER BY p.uri ${limit(MOST_SHOWN)}`,
-        [id],
-      );
-      const bySource = (sources: string) => sources.split(",") as MembershipSource[]; // the column's own words
-      return {
-        group: view,
-        members: [
-          ...direct.map(({ sources, ...member }) => ({ ...member, sources: bySource(sources) })),
-          ...indirect.map((member) => ({ ...member, sources: null })),
-        ],
-      };
+    /** @throws {ChatError} PRINCIPAL_NOT_FOUND; BAD_REQUEST when several groups have the name */
+    viewGroup: (group: GroupName): Promise<GroupView> => viewGroup(database, group),
+
+    /** With all who are in it: its direct members first, then the users who are in it by way of other groups. */
+    async inspectGroup(name: GroupName): Promise<{ group: GroupView; members: MemberView[] }> {
+      const group = await viewGroup(database, name);
+      return { group, members: await readMembers(database, group.id) };
     },
   };
+}
+
+async function viewGroup(database: Database, name: GroupName): Promise<GroupView> {
+  const { id } = await findGroup(database, name);
+  const [view] = await readGroups(database, "p.id = ?", [id], 1);
+  if (!view) throw new ChatError("PRINCIPAL_NOT_FOUND", { detail: `There is no group ${name}.` });
+  return view;
+}
+
+/** However many they are: each statement reads a part. */
+async function readMembers(queries: Queries, groupId: number): Promise<MemberView[]> {
+  const sources = new Map<number, MembershipSource[]>();
+  for (const source of ["manual", "directory"] as const)
+    for (const kind of ["user", "group"] as const)
+      for (const id of (await readByGroup(queries, source, kind, [groupId])).get(groupId) ?? [])
+        sources.set(id, [...(sources.get(id) ?? []), source]);
+  const all = (await readByGroup(queries, "resolved", "user", [groupId])).get(groupId) ?? new Set();
+  const members: MemberView[] = [];
+  for (const chunk of chunksOf([...new Set([...sources.keys(), ...all])])) {
+    const rows = await queries.rows<Omit<MemberView, "sources"> & { id: number }>(
+      "SELECT id, uri, display_name AS displayName, kind FROM principal WHERE id IN (?)",
+      [chunk],
+    );
+    for (const { id, ...member } of rows) members.push({ ...member, sources: sources.get(id) ?? null });
+  }
+  const rank = ({ kind, sources: by }: MemberView) => (by === null ? 2 : kind === "user" ? 0 : 1);
+  return members.sort((a, b) => rank(a) - rank(b) || (a.uri < b.uri ? -1 : 1));
 }
 
 /** Groups in which a user is directly; one by both ways twice. */

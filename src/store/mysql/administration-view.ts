@@ -77,13 +77,17 @@ export interface CategoryView {
   readonly counts: ReadonlyMap<ScopeWord, number>;
 }
 
-/** What an administrator looks at. Lists go on after the last name or address of the page before. */
+/** Where a list of rooms has come to: rooms of several domains may have one name. */
+type RoomPlace = Pick<Room, "name" | "domain">;
+const FIRST: RoomPlace = { name: "", domain: "" };
+
+/** What an administrator looks at. Lists go on behind the last name, address or room of the page before. */
 export function administrationView(database: Database) {
   return {
     globalPolicy: (policy: GlobalPolicy = GLOBAL_POLICY): Promise<boolean> => isOn(database, policy),
 
     /** Those that pass the filter. @throws {ChatError} CATEGORY_NOT_FOUND, PRINCIPAL_NOT_FOUND, ADD_IN_NOT_FOUND */
-    async findRooms(filter: RoomFilter, atMost: number, after = ""): Promise<Room[]> {
+    async findRooms(filter: RoomFilter, atMost: number, after: RoomPlace = FIRST): Promise<Room[]> {
       const { category, member, manager, participant, addIn, ...plain } = filter;
       for (const uri of [member, manager, participant])
         if (uri !== undefined) await knownPrincipal(database, uri);
@@ -99,8 +103,9 @@ export function administrationView(database: Database) {
         ...(category === undefined ? {} : { category: (await namedCategory(database, category)).guid }),
       });
       const rows = await database.rows<RoomRow>(
-        `SELECT ${ROOM_COLUMNS} FROM ${ROOM_TABLES} WHERE ${sql} AND r.name > ? ORDER BY r.name ${limit(atMost)}`,
-        [...values, after],
+        `SELECT ${ROOM_COLUMNS} FROM ${ROOM_TABLES} WHERE ${sql} AND (r.name > ? OR (r.name = ? AND r.domain > ?)) ` +
+          `ORDER BY r.name, r.domain ${limit(atMost)}`,
+        [...values, after.name, after.name, after.domain],
       );
       return rows.map(roomOf);
     },
@@ -132,14 +137,6 @@ export function administrationView(database: Database) {
 
     /** @throws {ChatError} ADD_IN_NOT_FOUND */
     inspectAddIn: (name: string): Promise<AddIn> => namedAddIn(database, name),
-
-    async listRooms(atMost: number, after = ""): Promise<Room[]> {
-      const rows = await database.rows<RoomRow>(
-        `SELECT ${ROOM_COLUMNS} FROM ${ROOM_TABLES} WHERE r.name > ? ORDER BY r.name ${limit(atMost)}`,
-        [after],
-      );
-      return rows.map(roomOf);
-    },
 
     async listPrincipals(atMost: number, after = "", kind?: PrincipalKind): Promise<PrincipalView[]> {
       type Row = Omit<PrincipalView, "displayName" | "enabled"> & {
