@@ -17,9 +17,30 @@ const SCRIPT_RUNS = new RegExp(`[${UNSPACED}]+|[^${UNSPACED}]+`, "gu");
 /** Soft hyphens, and what asks for a picture or a letter form of the same character. */
 const INVISIBLE = /\u00ad|\ufe0e|\ufe0f/g;
 
-/** Equal for texts that look the same: composed and full-width forms are one. */
+/** May be made of others: №, ™, ㎏, ½, Ⓐ, ´ (a blank and a mark), and the two signs that are whole sentences. */
+const SIGN = /(?![\0-\x7f])[\p{S}\p{P}\p{No}\ufdfa\ufdfb]/gu;
+const IN_ONE_WORD = /^[\p{L}\p{M}\p{N}]+$/u;
+const IS_NUMBER = /^\p{No}$/u;
+/** Between a sign and its neighbours; no message holds a NUL. */
+const EDGE = "\0";
+const WORD = `(?![${UNSPACED}])[\\p{L}\\p{M}\\p{N}]`;
+const NO_EDGE = new RegExp(`(?<!${WORD})\0|\0(?!${WORD})`, "gu");
+
+/**
+ * Equal for texts that look the same: composed and full-width forms are one. A sign counts as what it is made of, but is no part of
+ * the word beside it: 5 is found in №5, and Parlance in Parlance™.
+ */
 export function composed(text: string): string {
-  return isAscii(text) ? text : text.replace(INVISIBLE, "").normalize("NFKC");
+  if (isAscii(text)) return text;
+  const visible = text.replace(INVISIBLE, "").normalize("NFC");
+  const plain = visible.normalize("NFKC");
+  if (plain === visible) return plain;
+  const apart = visible.replace(SIGN, (sign) => {
+    const parts = sign.normalize("NFKC");
+    if (parts === sign || (IS_NUMBER.test(sign) && IN_ONE_WORD.test(parts))) return sign;
+    return EDGE + sign + EDGE;
+  });
+  return apart === visible ? plain : apart.normalize("NFKC").replace(/\0+/g, EDGE).replace(NO_EDGE, "");
 }
 
 /** The same, and blanks of every kind and number are one. */
@@ -27,9 +48,13 @@ export function normalized(text: string): string {
   return composed(text).replace(/\s+/g, " ");
 }
 
-/** Without regard to case, of what `composed` gave. Upper case first: ß and SS are one, and so are σ and ς. */
+/**
+ * Without regard to case, of what `composed` gave. By way of capitals: ß, ẞ and SS are one, and so are σ and ς, i and ı. Composed
+ * there, because capitals of ΐ and others come in parts and are typed with fewer.
+ */
 export function folded(text: string): string {
-  return isAscii(text) ? text.toLowerCase() : text.toUpperCase().toLowerCase().replaceAll("ς", "σ");
+  if (isAscii(text)) return text.toLowerCase();
+  return text.toLowerCase().toUpperCase().normalize("NFC").toLowerCase().replaceAll("ς", "σ");
 }
 
 /** True when both characters (code points) belong to one word: none begins or ends between them. */

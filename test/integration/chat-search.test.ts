@@ -1,7 +1,11 @@
 import assert from "node:assert/strict";
 import { after, afterEach, before, test } from "node:test";
 import type { SearchOptions, SearchReply } from "../../plugin/client/history-search.ts";
+import type { Aor } from "../../src/chat/user.ts";
+import { seededRandom } from "../bench/statistics.ts";
 import { type Lab, openLab } from "../support/lab.ts";
+import { randomCriteria, randomText } from "../support/random-search.ts";
+import { isAskedFor } from "../support/search-oracle.ts";
 
 let lab: Lab;
 
@@ -226,6 +230,74 @@ test("criteria that cannot be searched for are refused, and nothing is recorded 
   assert.equal(await code({ text: "x", from: "soon" }), 400);
   assert.equal(await code({ rooms: ["ma-cat://example.com/1"], text: "x" }), 400);
   assert.equal((await searches("carol")).length, before);
+});
+
+test("random questions get what reading every message gives, in the order and with the limits asked for", async () => {
+  const random = seededRandom(11);
+  const names = ["Sea", "Sky"];
+  const rooms = await Promise.all(names.map((name) => lab.addRoom({ name, members: ["alice", "bob"] })));
+  const people = [lab.address("alice"), lab.address("bob")] as Aor[]; // of the wire
+  for (const user of ["alice", "bob"]) {
+    const client = await lab.signedIn(user);
+    for (const [at, room] of rooms.entries()) {
+      await client.join(room);
+      for (let n = 0; n < 15; n++)
+        assert.equal(await client.post(room, randomText(random, 17 * (n % 2) + 100 * at + n)), 200);
+    }
+  }
+  const known = await lab.sql<{
+    roomId: number;
+    name: string;
+    number: number;
+    author: Aor;
+    atMs: number;
+    text: string;
+  }>(
+    "SELECT r.id AS roomId, r.name, m.number, p.uri AS author, m.at_ms AS atMs, m.text FROM message m " +
+      "JOIN room r ON r.id = m.room_id JOIN principal p ON p.id = m.author_id WHERE r.name IN ('Sea', 'Sky') ORDER BY m.number",
+  );
+  assert.equal(known.length, 60);
+  const alice = await lab.signedIn("alice");
+  const ways = { any: "ANY", all: "ALL", phrase: "EXACT" } as const;
+  let found = 0;
+  for (let round = 0; round < 120; round++) {
+    const asked = {
+      ...randomCriteria(random, people, known),
+      limit: 1 + Math.floor(random() * 8),
+    };
+    const { text, match, caseSensitive, authors, start, backwards, limit } = asked;
+    // What asks with a message's number knows no dates.
+    const [fromMs, toMs] = start === null ? [asked.fromMs, asked.toMs] : [null, null];
+    const newestFirst = random() < 0.5;
+    const options: SearchOptions = {
+      ...(text === "" ? {} : { text, match: ways[match] }),
+      ...(start === null ? {} : { start }),
+      ...(fromMs === null ? {} : { from: new Date(fromMs).toISOString() }),
+      ...(toMs === null ? {} : { to: new Date(toMs).toISOString() }),
+      ...{ caseSensitive, authors, backwards, newestFirst, limit },
+      rooms: random() < 0.5 ? rooms : rooms.toReversed(),
+    };
+    const expected = (options.rooms ?? []).map((room) => {
+      const name = names[rooms.indexOf(room)] ?? "";
+      const all = known.filter((one) => one.name === name && isAskedFor({ ...asked, fromMs, toMs }, one));
+      const shown = backwards ? all.slice(-limit) : all.slice(0, limit);
+      const messages = shown.map(({ number, text: said, author }) => [number, said, author]);
+      return [name, newestFirst ? messages.reverse() : messages, all.length, all.length > limit];
+    });
+    const reply = await alice.searchHistory(options);
+    assert.deepEqual(
+      reply.found.map(({ name, messages, matches, exceeded }) => [
+        name,
+        messages.map(({ chatId, text: said, author }) => [chatId, said, author]),
+        matches,
+        exceeded,
+      ]),
+      expected,
+      `round ${round}: ${JSON.stringify(options)}`,
+    );
+    if (reply.found.some(({ matches }) => matches > 0)) found += 1;
+  }
+  assert.ok(found > 60, `${found} found something`);
 });
 
 test("a search of all rooms says so when there are more than it looks into, and finds in one of them that is named", async () => {

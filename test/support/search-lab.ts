@@ -2,6 +2,7 @@ import type { FoundInRooms, HistoryQuery, SearchedCriteria } from "../../src/cha
 import { compileSearch, type TextQuery } from "../../src/chat/search-text.ts";
 import type { Aor } from "../../src/chat/user.ts";
 import type { Stores } from "../../src/store/mysql/stores.ts";
+import { isAskedFor } from "./search-oracle.ts";
 
 /** A message as a test keeps it, to know what a search must find. */
 export interface KnownMessage {
@@ -46,24 +47,21 @@ export function historyQuery(
 /** What reading every message gives: room by room in the order of ids, each in the direction of the search. */
 export function bruteForce(
   messages: readonly KnownMessage[],
-  { matcher, criteria, counted, most }: HistoryQuery,
+  criteria: Partial<SearchedCriteria>,
+  { counted, most }: Pick<HistoryQuery, "counted" | "most">,
   roomIds: readonly number[],
 ): { roomId: number; numbers: number[]; matches: number; exceeded: boolean }[] {
-  const { authors, fromMs, toMs, start, backwards, limit } = criteria;
+  const asked = { ...NOTHING, ...criteria };
   const found = [];
   let shown = 0;
   for (const roomId of [...roomIds].sort((a, b) => a - b)) {
     if (shown >= most) break;
     const all = messages
-      .filter((message) => message.roomId === roomId)
-      .filter(({ text }) => matcher?.matches(text) ?? true)
-      .filter(({ author }) => authors.length === 0 || authors.includes(author))
-      .filter(({ atMs }) => (fromMs === null || atMs >= fromMs) && (toMs === null || atMs <= toMs))
-      .filter(({ number }) => start === null || (backwards ? number <= start : number >= start))
+      .filter((message) => message.roomId === roomId && isAskedFor(asked, message))
       .map(({ number }) => number)
-      .sort((a, b) => (backwards ? b - a : a - b));
+      .sort((a, b) => (asked.backwards ? b - a : a - b));
     if (all.length === 0) continue;
-    const numbers = all.slice(0, limit);
+    const numbers = all.slice(0, asked.limit);
     const matches = Math.min(all.length, counted);
     found.push({ roomId, numbers, matches, exceeded: matches > numbers.length });
     shown += numbers.length;

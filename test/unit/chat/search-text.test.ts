@@ -3,6 +3,7 @@ import { test } from "node:test";
 import { compileSearch, MAX_SEARCH_WORDS, type TextQuery } from "../../../src/chat/search-text.ts";
 import { termsOf } from "../../../src/chat/search-words.ts";
 import { seededRandom } from "../../bench/statistics.ts";
+import { asksForNothing, isFoundIn } from "../../support/search-oracle.ts";
 
 function matches(asked: string, text: string, more: Partial<TextQuery> = {}): boolean | undefined {
   return compileSearch({ text: asked, match: "all", caseSensitive: false, ...more })?.matches(text);
@@ -55,6 +56,17 @@ const CASES: readonly (readonly [asked: string, text: string, found: boolean, mo
     ["one two", "one, two", false, { match: "phrase" }],
     ["one two", "none two", false, { match: "phrase" }],
     ["one, two!", "ONE, TWO!", true, { match: "phrase" }],
+    ["5", "заказ №5", true],
+    ["№5", "заказ №5", true],
+    ["№ 5", "заказ №5", false, { match: "phrase" }],
+    ["50", "50㎡", true],
+    ["Parlance", "Parlance™", true],
+    ["5", "5½ bar", true],
+    ["51", "5½ bar", false],
+    ["wort", "´Wort´", true],
+    ["25°C", "25℃", true],
+    ["straße", "STRAẞE", true],
+    ["ΐ", "\u03aa\u0301", true],
   ];
 
 for (const [asked, text, found, more] of CASES)
@@ -88,10 +100,41 @@ test("words of Latin letters match as a pattern between word borders does", () =
   assert.ok(found > 1_000);
 });
 
+test("any text is found by the pieces it is made of, and by nothing else", () => {
+  const random = seededRandom(10);
+  const pieces = [
+    ..."aAbBßẞςΣσΐΪ\u0301iİıéÉе\u0308ё７7½²№™℃㎏´_-.,'@/:=+#1京都東さーガがｶ한글ไทย \u3000\n👍🏽❤\ufe0f€\u00ad\u200dשﷺǰŉﬁ①Ⓐ㈱☎…",
+    ...["a@b.c", "a-b", "b_a", "ab 1", "B.A/7", "か\u3099", "1\ufe0f\u20e3", "🇩🇪"],
+  ];
+  const make = (most: number) =>
+    Array.from({ length: 1 + random() * most }, () => pieces[Math.floor(random() * pieces.length)]).join("");
+  const some = <T>(list: readonly T[]) => list[Math.floor(random() * list.length)] as T;
+  let found = 0;
+  for (let round = 0; round < 60_000; round++) {
+    const text = make(14);
+    const characters = [...text];
+    const from = Math.floor(random() * characters.length);
+    const part = characters.slice(from, from + 1 + Math.floor(random() * 6)).join("");
+    const query = {
+      text: some([make(3), part, part.toUpperCase(), part.toLowerCase(), part.normalize("NFD")]),
+      match: some(["any", "all", "phrase"] as const),
+      caseSensitive: random() < 0.3,
+    };
+    const expected = asksForNothing(query) ? undefined : isFoundIn(query, text);
+    assert.equal(
+      compileSearch(query)?.matches(text),
+      expected,
+      `${JSON.stringify(query)} in ${JSON.stringify(text)}`,
+    );
+    if (expected) found += 1;
+  }
+  assert.ok(found > 20_000, `${found}`);
+});
+
 test("whatever matches has the terms that the index is asked for, so that nothing is missed", () => {
   const random = seededRandom(8);
   const characters = [
-    ..."ab C1.+-€ßςΣİıéе\u0301\u0345ﬁ½Ⅷ①京都サーバｶﾞ한글ไทย👍🏽❤\ufe0f☎𝔘𠮷\u00ad\u200d \u3000\n ŉǰ",
+    ..."ab ıC1.+-€ßςΣİıéе\u0301\u0345ﬁ½Ⅷ①京都サーバｶ한글ไทย👍🏽❤\ufe0f☎𝔘𠮷\u00ad\u200d \u3000\n ŉǰ",
   ];
   const make = (most: number) =>
     Array.from(
