@@ -192,8 +192,11 @@ test("a client that knows neither piggybacking nor BENOTIFY is told by NOTIFY", 
   await erin.presence.waitUntil(({ followed }) => followed.length === known + 1, LAB_TIMEOUT_MS);
 });
 
-test("posts and alerts reach every computer that has joined what it follows", async () => {
+test("posts and alerts reach every computer that has joined what it follows, and wait for one that has not", async () => {
   const room = await lab.addRoom({ name: "Alarms", members: ["alice", "bob"] });
+  const late = await lab.signedIn("alice");
+  await late.presence.subscribe();
+  const unread = async () => (await late.getAssociations()).rooms.find(({ uri }) => uri === room)?.unread;
   const computers = await Promise.all([lab.signedIn("alice"), lab.signedIn("alice")]);
   for (const { presence } of computers) await presence.subscribe();
   await computers[0]?.presence.follow(room, "Alarms");
@@ -212,7 +215,23 @@ test("posts and alerts reach every computer that has joined what it follows", as
       computer.messages.map(({ text }) => text),
       ["plain", "pump 3 burns"],
     );
+    await computer.signOff();
   }
+  await late.presence.waitUntil(({ followed }) => followed.includes(room), LAB_TIMEOUT_MS);
+  assert.equal(await unread(), 0, "the user has heard them");
+  assert.equal(await bob.post(room, "nobody hears", { alert: true }), 200);
+  await until("it is counted", async () => (await unread()) === 1);
+  assert.deepEqual(late.messages, [], "to follow is not to be in the room");
+  assert.equal((await late.bjoin(late.presence.followed)).rooms[0]?.unread, 1);
+  const { messages } = await late.history(room);
+  assert.deepEqual(
+    messages.map(({ text, alert }) => [text, alert]),
+    [
+      ["plain", false],
+      ["pump 3 burns", true],
+      ["nobody hears", true],
+    ],
+  );
 });
 
 test("a filter's words are found in the rooms its user follows and may read, whether he is in them or not", async () => {
