@@ -177,7 +177,6 @@ export class Gateway {
       if (left > 0) this.opening.set(user.id, left);
       else this.opening.delete(user.id);
     });
-    session.isSipe = /\bsipe\b/i.test(request.ua);
     // The client has been told 503 meanwhile: it knows nothing of this dialog.
     answer(ok, session, () =>
       this.inTurn(session, () => this.ports.attendance.end(session, "signed-off", true)),

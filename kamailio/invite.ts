@@ -9,7 +9,7 @@ import {
   PROVISIONING_EVENT,
 } from "../src/xccos/provisioning.ts";
 import { contactUri } from "./batch.ts";
-import { flowOf, type SipRequest } from "./requests.ts";
+import { flowOf, isSipe, type SipRequest } from "./requests.ts";
 
 /** What our answers to INVITE and SUBSCRIBE say of this pool. */
 export interface InviteSettings {
@@ -53,7 +53,16 @@ export function dialogRecord(request: SipRequest, user: User, me: Incarnation): 
   }
   if (!ROUTES.test(state.routeSet)) return { status: 400, reason: "Record-Route cannot be used" };
   const epid = TOKEN.test(request.epid) && request.epid.length <= 64 ? request.epid : "";
-  return { state, user, epid, home: me, epoch: 0, flow: flowOf(request), awaySinceMs: null };
+  return {
+    state,
+    user,
+    epid,
+    home: me,
+    epoch: 0,
+    flow: flowOf(request),
+    awaySinceMs: null,
+    isSipe: isSipe(request),
+  };
 }
 
 /** 200 with our Contact, the session timer and the SDP answer; 488 when the offer is not a chat session. */

@@ -141,6 +141,10 @@ export function endsDialog(reply: NegativeReply): boolean {
   return DIALOG_IS_OVER.has(reply.status);
 }
 
+export function isSipe({ ua }: SipRequest): boolean {
+  return /sipe/i.test(ua);
+}
+
 /** The way back to the sender of a request. */
 export function flowOf(request: SipRequest): Flow {
   return {

@@ -16,7 +16,7 @@ import {
 } from "../src/xccos/roaming-self.ts";
 import { contactUri } from "./batch.ts";
 import { dialogRecord } from "./invite.ts";
-import { flowOf, type SipRequest } from "./requests.ts";
+import { flowOf, isSipe, type SipRequest } from "./requests.ts";
 import { expiresOf, SelfSubscription, supports } from "./self-subscription.ts";
 
 /** Subscriptions of one user on this node; of more the oldest goes. */
@@ -65,6 +65,7 @@ export class SelfPresence {
 
   /** SUBSCRIBE outside of a dialog, for the event package of one's own presence. */
   async subscribe(request: SipRequest, answer: Answering): Promise<void> {
+    // COMPAT(SIPE, 1.25): with its own presence document it would publish presence and look for calendars.
     if (isSipe(request)) return answer(BAD_EVENT);
     const user = await this.ports.users.find(request.user as Aor); // vouched for by the edge, in this form
     if (!user?.enabled) return answer(asAnswer("NOT_ENABLED"));
@@ -253,11 +254,6 @@ function outOf<K, V>(index: Map<K, Set<V>>, key: K, value: V): void {
 /** Whether a request is for the event package that this file serves. */
 export function isSelfEvent({ event }: SipRequest): boolean {
   return event.split(";")[0]?.trim().toLowerCase() === SELF_EVENT;
-}
-
-/** COMPAT(SIPE, 1.25): with its own presence document it would publish presence and look for calendars. */
-function isSipe({ ua }: SipRequest): boolean {
-  return /sipe/i.test(ua);
 }
 
 function decode(body: Uint8Array): WirePublish | Answer {

@@ -80,6 +80,7 @@ export interface DialogRecord {
   readonly flow: Flow;
   /** Since when the connection is closed; null while it stands. */
   readonly awaySinceMs: number | null;
+  readonly isSipe: boolean;
 }
 
 export interface JoinedRoom {

@@ -58,7 +58,7 @@ export class Session implements OutgoingDialog, Recorder {
   /** A dialog that asked `requri` only looks up; it never takes over another one's rooms. */
   purpose: "unknown" | "lookup" | "pool" = "unknown";
   /** COMPAT(SIPE, 1.25): it cannot tell history from live text and would show a message twice that comes both ways. */
-  isSipe = false;
+  readonly isSipe: boolean;
   /** Its connection had gone by the time its node was taken over. */
   lostWithNode = false;
   ended = false;
@@ -89,6 +89,7 @@ export class Session implements OutgoingDialog, Recorder {
     this.epoch = record.epoch;
     this.flow = record.flow;
     this.awaySinceMs = record.awaySinceMs;
+    this.isSipe = record.isSipe;
     this.lastHeardMs = nowMonotonicMs;
     this.cseq = firstCSeq(record.epoch) - 1;
   }

@@ -50,7 +50,7 @@ test("a dialog comes back for a new home exactly as it was opened, with its room
   const { alice, rooms } = await newScene(stores, 2);
   const by = recorder(alice);
   const home = await stores.leases.begin("n7");
-  const record = dialogRecord(by, home, { epoch: 12 });
+  const record = dialogRecord(by, home, { epoch: 12, isSipe: true });
   await journal.open(record);
   await journal.join(by, entering(rooms));
   assert.equal(await stores.dialogs.home(by.token), home);

@@ -128,6 +128,7 @@ export function dialogRecord(
     epoch: 1,
     flow: { edge: "edge1", edgeStart: "start1", conid: 7, source: "192.0.2.7:5062", transport: "tcp" },
     awaySinceMs: null,
+    isSipe: false,
     ...more,
   };
 }

@@ -62,6 +62,7 @@ export function aSession(name: string, conid: number, record: Partial<DialogReco
       epoch: 0,
       flow: { edge: "edge1", edgeStart: "a", conid, source: `127.0.0.1:${40_000 + conid}`, transport: "tcp" },
       awaySinceMs: null,
+      isSipe: false,
       ...record,
     },
     0,

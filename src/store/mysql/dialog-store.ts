@@ -30,6 +30,7 @@ interface DialogRow {
   source: string;
   transport: Flow["transport"];
   away_since_ms: number | null;
+  sipe: number;
 }
 
 /** Reads dialogs; the journal writes them. */
@@ -92,7 +93,7 @@ export class MysqlDialogStore implements DialogStore {
   #page(home: Incarnation, after: string): Promise<DialogRow[]> {
     return this.#database.rows<DialogRow>(
       "SELECT LOWER(HEX(token)) AS token, user_id, epid, home, epoch, issued_by, call_id, local_uri, local_tag, remote_uri, remote_tag, " +
-        "remote_target, route_set, local_address, edge, edge_start, conid, source, transport, away_since_ms " +
+        "remote_target, route_set, local_address, edge, edge_start, conid, source, transport, away_since_ms, sipe " +
         `FROM dialog WHERE home = ? AND dialog.token > ? ORDER BY dialog.token ${limit(PAGE)}`,
       [home, raw(after)],
     );
@@ -141,6 +142,7 @@ function dialogOf(row: DialogRow, user: User): DialogRecord {
       transport: row.transport,
     },
     awaySinceMs: row.away_since_ms,
+    isSipe: row.sipe === 1,
   };
 }
 

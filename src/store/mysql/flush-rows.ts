@@ -125,9 +125,9 @@ function rememberedStatements({ remembered }: FlushWrites, nowMs: number): strin
 
 const INSERT_DIALOG =
   "INSERT INTO dialog (token, user_id, endpoint, epid, home, epoch, issued_by, call_id, local_uri, local_tag, remote_uri, " +
-  "remote_tag, remote_target, route_set, local_address, edge, edge_start, conid, source, transport, away_since_ms)";
+  "remote_tag, remote_target, route_set, local_address, edge, edge_start, conid, source, transport, away_since_ms, sipe)";
 
-function dialogRow({ state, user, epid, home, epoch, flow, awaySinceMs }: DialogRecord): string {
+function dialogRow({ state, user, epid, home, epoch, flow, awaySinceMs, isSipe }: DialogRecord): string {
   const endpoint = endpointKey(epid === "" ? state.remoteTarget : epid);
   const values = [bytes(state.token), int(user.id), bytes(endpoint), text(epid), text(home), int(epoch)];
   values.push(text(state.issuedBy), text(state.callId), text(state.localUri), text(state.localTag));
@@ -145,6 +145,6 @@ function dialogRow({ state, user, epid, home, epoch, flow, awaySinceMs }: Dialog
     text(flow.source),
     text(flow.transport),
   );
-  values.push(awaySinceMs === null ? "NULL" : int(awaySinceMs));
+  values.push(awaySinceMs === null ? "NULL" : int(awaySinceMs), isSipe ? "1" : "0");
   return `(${values.join(",")})`;
 }
