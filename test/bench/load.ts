@@ -62,6 +62,7 @@ interface OpenLoop {
 /** From the time a post was due to the arrival of each of its copies, milliseconds. */
 export interface Latencies {
   readonly p50: number;
+  readonly p95: number;
   readonly p99: number;
   readonly copies: number;
   /** Acknowledged posts per second. */
@@ -112,6 +113,7 @@ export async function openLoop({
   crowd.watch = undefined;
   return {
     p50: percentile(latencies, 0.5),
+    p95: percentile(latencies, 0.95),
     p99: percentile(latencies, 0.99),
     copies: latencies.length,
     postsPerSecond: ((crowd.posts - before) / took) * 1_000,

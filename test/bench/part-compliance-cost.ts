@@ -1,5 +1,5 @@
 import type { Crowd } from "./crowd.ts";
-import { closedLoop, type Poster } from "./load.ts";
+import { closedLoop, openLoop, type Poster } from "./load.ts";
 import type { Part, PartContext, PartResult } from "./part.ts";
 import { manyRooms, names, PEOPLE } from "./part-rooms.ts";
 import { LONERS } from "./part-store.ts";
@@ -11,6 +11,8 @@ import { openWorld, type World, type WorldRoom } from "./world.ts";
 const WARM_UP_MS = 5_000;
 /** Long enough for the archive's rhythm to show: its sweeper looks every five seconds. */
 const MEASURED_MS = 20_000;
+const LATENCY_MS = 10_000;
+const SEED = 95;
 /** Copies of one post there. */
 const ROOM_SIZE = 25;
 const LEAST = { rooms: 0.7, store: 0.5 };
@@ -56,6 +58,7 @@ async function run(context: PartContext): Promise<PartResult> {
     const figures: Record<string, number | string> = {};
     const broken: string[] = [];
     const ratios: Record<"rooms" | "store", number> = { rooms: 0, store: 0 };
+    let half = 0;
     for (const load of ["rooms", "store"] as const) {
       // One side twice around the other, so that a machine that slows down or speeds up meanwhile is fair to both.
       const first = await measure(context, on, load, "on");
@@ -64,6 +67,7 @@ async function run(context: PartContext): Promise<PartResult> {
       const counted = load === "rooms" ? "copies" : "posts";
       const rate = (first.round.perSecond + second.round.perSecond) / 2;
       ratios[load] = rate / without.round.perSecond;
+      if (load === "rooms") half = rate / ROOM_SIZE / 2;
       Object.assign(figures, figuresOf(`${load}, on`, counted, [first.round, second.round]));
       Object.assign(figures, figuresOf(`${load}, off`, counted, [without.round]));
       figures[`${load}: on / off`] = round(ratios[load], 3);
@@ -79,6 +83,17 @@ async function run(context: PartContext): Promise<PartResult> {
       if (ratios[load] < LEAST[load])
         broken.push(`${load} at ${round(ratios[load], 3)} of its rate, at least ${LEAST[load]}`);
     }
+    context.say(`rooms at half of that rate, on, off, on and off, ${LATENCY_MS / 1_000} s each`);
+    const p95: Record<"on" | "off", number[]> = { on: [], off: [] };
+    for (const which of ["on", "off", "on", "off"] as const) {
+      const { crowd, small } = which === "on" ? on : off;
+      const seed = SEED + p95.on.length + p95.off.length;
+      const seen = await openLoop({ crowd, posters: small, postsPerSecond: half, ms: LATENCY_MS, seed });
+      p95[which].push(round(seen.p95, 1));
+    }
+    figures["rooms, half rate: posts/s"] = round(half);
+    figures["rooms, half rate, on: post to delivery p95, ms"] = p95.on.join(" / ");
+    figures["rooms, half rate, off: post to delivery p95, ms"] = p95.off.join(" / ");
     context.say("comparing the books");
     await on.crowd.verify(true);
     await off.crowd.verify(false);
