@@ -105,7 +105,7 @@ async function startParts(
   }
   await allOrFirstError(stores);
   if (parts.has("nodes") || parts.has("worker")) {
-    await step("database schema", () => migrate(settings.fromSources, first, options.signal));
+    await step("database schema", () => migrate(urls.mysqlUrl, options.signal));
   }
   const programs: Promise<void>[] = [];
   if (parts.has("nodes")) {
