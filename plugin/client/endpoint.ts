@@ -249,19 +249,22 @@ export class XccosEndpoint {
   }
 
   /** The first kept message that fits, arrived already or yet to come. @throws ClientError "timeout" */
-  waitForMessage(predicate: (message: ChatCopy) => boolean, timeoutMs = 5000): Promise<ChatCopy> {
+  waitForMessage(
+    predicate: (message: ChatCopy) => boolean,
+    timeoutMs = this.profile.timeoutMs,
+  ): Promise<ChatCopy> {
     const what = `${this.options.address} waits for a message`;
     return this.inbox.waitFor(() => this.inbox.messages.find(predicate), timeoutMs, what);
   }
 
   /** The first kept notice that fits. @throws ClientError "timeout" */
-  waitForNotice(predicate: (notice: Notice) => boolean, timeoutMs = 5000): Promise<Notice> {
+  waitForNotice(predicate: (notice: Notice) => boolean, timeoutMs = this.profile.timeoutMs): Promise<Notice> {
     const what = `${this.options.address} waits for a notice`;
     return this.inbox.waitFor(() => this.inbox.notices.find(predicate), timeoutMs, what);
   }
 
   /** Resolves when the connection is closed. @throws ClientError "timeout" */
-  async waitForClose(timeoutMs = 5000): Promise<string> {
+  async waitForClose(timeoutMs = this.profile.timeoutMs): Promise<string> {
     const what = `${this.options.address} waits for the connection to close`;
     await this.inbox.waitFor(() => (this.connected ? undefined : true), timeoutMs, what);
     return this.closedReason ?? "";

@@ -66,7 +66,7 @@ describe("a sealer with a backlog", { timeout: 120_000 }, () => {
     let writing = 0;
     store.onSeal = async (write, which) => {
       assert.equal(++writing, 1);
-      await until("the next page is read", () => store.pagesRead > which, 10_000);
+      await until("the next page is read", () => store.pagesRead > which);
       await write();
       writing -= 1;
     };
@@ -83,7 +83,7 @@ describe("a sealer with a backlog", { timeout: 120_000 }, () => {
     await lab.record(events);
     const store = new WatchedStore(lab.database);
     store.onSeal = async (write, which) => {
-      await until("the next page is read", () => store.pagesRead > which, 10_000);
+      await until("the next page is read", () => store.pagesRead > which);
       if (which === 3) throw new Error("no disk");
       await write();
     };
@@ -142,7 +142,7 @@ describe("a sealer with a backlog", { timeout: 120_000 }, () => {
     const store = new WatchedStore(lab.database);
     const other = makeSealer(lab.database, signer, { batch: 100 });
     store.onSeal = async (write, which) => {
-      await until("the next page is read", () => store.pagesRead > which, 10_000);
+      await until("the next page is read", () => store.pagesRead > which);
       if (which === 3) {
         await lab.database.change("UPDATE compliance_lease SET expires_ms = 0");
         assert.deepEqual(await other.sealer.sealNow(), { sealed: 300, end: "done" });

@@ -221,13 +221,13 @@ describe("requests on their way through Kamailio to a node", () => {
     node.answer = undefined;
   });
 
-  test("a node that hangs costs the client at most three seconds and gives 503 with Retry-After", async () => {
+  test("a node that hangs is not waited for until SIP gives up: the client has 503 with Retry-After", async () => {
     lab.node("n1").answer = () => undefined;
     const began = Date.now();
     const answer = await alice.ask(dialogRequest("INFO", "alice", "n1-5"));
     assert.equal(answer.status, 503);
     assert.equal(answer.headers.get("retry-after"), "5");
-    assert.ok(Date.now() - began < 3_000);
+    assert.ok(Date.now() - began < 10_000, "not when a timer of SIP ends");
     lab.node("n1").answer = undefined;
   });
 

@@ -98,7 +98,7 @@ test("while no node runs, clients hear 503 with Retry-After within seconds, and 
   const response = await alice.sendInfo({ body: Buffer.from("whatever") });
   assert.equal(response.status, 503);
   assert.ok(response.headers.some(([name]) => name === "Retry-After"));
-  assert.ok(performance.now() - askedMs < 5_000);
+  assert.ok(performance.now() - askedMs < 15_000, "not when a timer of SIP ends");
   await lab.restart("n1");
   assert.equal(await postUntilTaken(alice, room, "back"), 200);
 });

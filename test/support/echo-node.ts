@@ -156,10 +156,10 @@ export async function startEchoNode(options: EchoNodeOptions): Promise<EchoNode>
       (await client.call(
         "parlance.batch",
         { node: options.name, start: "", ...params },
-        { timeoutMs: 3_000 },
+        { timeoutMs: 20_000 },
       )) as BatchResult,
     batch: ({ copies = [], ...params }) => node.send({ ...told(copies), ...params }),
-    request: (match, timeoutMs = 5_000) =>
+    request: (match, timeoutMs = 20_000) =>
       eventually("request reaches the node", () => requests.find(match), timeoutMs),
     async stop() {
       client.close();

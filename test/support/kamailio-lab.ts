@@ -44,7 +44,7 @@ export interface LabEdgeOptions {
   readonly defines?: readonly string[];
 }
 
-export function waitForTcp(host: string, port: number, timeoutMs = 10_000): Promise<true> {
+export function waitForTcp(host: string, port: number, timeoutMs = 30_000): Promise<true> {
   return eventually(
     `${host}:${port} accepts`,
     () =>

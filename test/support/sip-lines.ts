@@ -106,7 +106,7 @@ function lines(pipe: Pipe, received: Wire[], closed: () => boolean): SipLines {
       ];
       pipe.write(Buffer.concat([Buffer.from(`${head.join("\r\n")}\r\n\r\n`), body]));
     },
-    async ask(request, timeoutMs = 8_000) {
+    async ask(request, timeoutMs = 20_000) {
       const before = received.length;
       lab.send(request);
       const mine = (wire: Wire): boolean =>
@@ -129,7 +129,7 @@ function lines(pipe: Pipe, received: Wire[], closed: () => boolean): SipLines {
         Buffer.from([`SIP/2.0 ${status}`, ...copied, ...headers, "Content-Length: 0", "", ""].join("\r\n")),
       );
     },
-    request: (method, timeoutMs = 5_000) =>
+    request: (method, timeoutMs = 20_000) =>
       eventually(
         `${method} arrives`,
         () => {
