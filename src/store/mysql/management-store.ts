@@ -37,6 +37,7 @@ import { rehearsable } from "./rehearsal.ts";
 import { readCategoryAccess } from "./room-access.ts";
 import { readAudit } from "./room-audit.ts";
 import { readSettings, settingPart } from "./setting-rows.ts";
+import { principalsNow } from "./user-store.ts";
 
 export interface ManagementStoreOptions {
   /** Off: nothing is recorded for the archive. */
@@ -201,8 +202,9 @@ export class MysqlManagementStore implements ManagementStore, ChangeStore, Setti
     return readCategories(this.#database);
   }
 
-  categoryAccess(categoryIds: readonly number[], user: User): Promise<Access[]> {
-    return readCategoryAccess(this.#database, categoryIds, user);
+  async categoryAccess(categoryIds: readonly number[], user: User): Promise<Access[]> {
+    const principalIds = await principalsNow(this.#database, user);
+    return readCategoryAccess(this.#database, categoryIds, { ...user, principalIds });
   }
 
   addIns(): Promise<AddIn[]> {
