@@ -163,7 +163,7 @@ test("a command that has waited for so long that its INFO was answered 503 is no
   assert.equal(await preferenceVersion(frank, "late"), "0");
 });
 
-test("a subscription to one's own presence ends with the policy", async () => {
+test("a subscription to one's own presence ends with the policy, and nothing is published any more", async () => {
   const [frank, again] = await Promise.all([lab.signedIn("frank"), lab.signedIn("frank")]);
   await frank.presence.subscribe();
   await lab.administration.setUserPolicy(lab.address("frank"), false);
@@ -171,4 +171,6 @@ test("a subscription to one's own presence ends with the policy", async () => {
     error instanceof ClientError && error.status === status;
   await assert.rejects(frank.presence.subscribe(), refused(481));
   await assert.rejects(again.presence.subscribe(), refused(403));
+  const followed = await again.presence.follow("ma-chan://example.com/room", "Room");
+  assert.equal(followed.status, 403, "nor is anything published");
 });
