@@ -51,11 +51,12 @@ export async function startWorker(config: Config, log: Logger): Promise<{ stop: 
   redis.start();
   const worker = new ComplianceWorker({
     outbox,
-    handover: new MysqlHandoverStore(database),
+    handover: new MysqlHandoverStore(database, archived),
     adapter: makeAdapter(adapter, formats[adapter], { filePerRoom }, new RunFolders(config.outputDirectory)),
     watch,
     clock: { nowMs: () => Date.now() },
     holder,
+    node: config.node.name,
     jobs: (handler) =>
       new JobConsumer(
         { url: config.redisUrl, onTrouble: (error) => log.warn({ why: error.message }, "Redis is away") },

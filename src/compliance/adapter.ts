@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { canonicalJson } from "../chat/compliance-event.ts";
 import type { ArchivedEvent } from "./archived-event.ts";
+import { MANIFEST_NAME, type RunManifest } from "./delivery.ts";
 import type { ArchiveFormat, RenderOptions } from "./formats/format.ts";
 import type { ArchiveFolder, FileToWrite } from "./ports.ts";
 
@@ -44,7 +45,7 @@ function render(
 ): FileToWrite[] {
   const { parts, unmapped, lossyFields } = format.render(events, options);
   const files: FileToWrite[] = [];
-  const listed: Record<string, unknown>[] = [];
+  const listed: RunManifest["files"][number][] = [];
   const add = (name: string, bytes: Buffer, about: Record<string, unknown>) => {
     files.push({ name, bytes });
     listed.push({ path: name, bytes: bytes.length, sha256: sha256(bytes), ...about });
@@ -68,9 +69,9 @@ function render(
     lossyFields,
     files: listed,
     timeZone: "UTC",
-  };
+  } satisfies RunManifest & Record<string, unknown>;
   // No time of writing: the same batch must give the same bytes.
-  files.push({ name: "manifest.json", bytes: Buffer.from(`${JSON.stringify(manifest, null, 1)}\n`) });
+  files.push({ name: MANIFEST_NAME, bytes: Buffer.from(`${JSON.stringify(manifest, null, 1)}\n`) });
   return files;
 }
 

@@ -1,4 +1,6 @@
+import type { Clock } from "../ports.ts";
 import { type ArchiveAdapter, runName } from "./adapter.ts";
+import { deliveryOf } from "./delivery.ts";
 import { findPoison } from "./poison.ts";
 import {
   type ArchiveRun,
@@ -14,6 +16,17 @@ export interface ArchiverOptions {
   readonly runIntervalMs?: number;
   readonly limits?: BatchLimits;
   readonly leaseMs?: number;
+}
+
+export interface ArchiverParts {
+  readonly store: HandoverStore;
+  readonly adapter: ArchiveAdapter;
+  readonly watch: ComplianceWatch;
+  readonly clock: Pick<Clock, "nowMs">;
+  /** Unlike any other archiver's. */
+  readonly holder: string;
+  /** Where it runs, as it is recorded. */
+  readonly node: string;
 }
 
 export interface RunSummary {
@@ -39,7 +52,9 @@ export class Archiver {
   readonly #store: HandoverStore;
   readonly #adapter: ArchiveAdapter;
   readonly #watch: ComplianceWatch;
+  readonly #clock: ArchiverParts["clock"];
   readonly #holder: string;
+  readonly #node: string;
   readonly #runIntervalMs: number;
   readonly #limits: BatchLimits;
   readonly #leaseMs: number;
@@ -48,17 +63,13 @@ export class Archiver {
   #stopped = false;
 
   /** @throws RangeError when the interval is not between 1 minute and 30 days. */
-  constructor(
-    store: HandoverStore,
-    adapter: ArchiveAdapter,
-    watch: ComplianceWatch,
-    holder: string,
-    options: ArchiverOptions = {},
-  ) {
+  constructor({ store, adapter, watch, clock, holder, node }: ArchiverParts, options: ArchiverOptions = {}) {
     this.#store = store;
     this.#adapter = adapter;
     this.#watch = watch;
+    this.#clock = clock;
     this.#holder = holder;
+    this.#node = node;
     this.#runIntervalMs = options.runIntervalMs ?? 900_000;
     this.#limits = options.limits ?? defaultLimits;
     this.#leaseMs = options.leaseMs ?? 60_000;
@@ -94,7 +105,8 @@ export class Archiver {
       const open = await this.#store.openRun(this.#adapter.name);
       const due =
         open === undefined ? since === undefined || since >= this.#runIntervalMs : open.waitMs === 0;
-      if (due) await this.#run(false);
+      // Begun after it was told to stop, it would leave its lease behind.
+      if (due && !this.#stopped) await this.#run(false);
     } catch (error) {
       this.#watch.trouble("archive", error);
     }
@@ -156,16 +168,16 @@ export class Archiver {
     run: ArchiveRun,
     sum: { delivered: number; quarantined: number },
   ): Promise<void> {
-    const { folder, configHash } = this.#adapter;
-    const complete = await folder.isComplete(run.runId);
-    if (!complete && run.configHash !== configHash) {
+    const { name: adapter, folder, configHash } = this.#adapter;
+    let manifest = await folder.delivered(run.runId);
+    if (manifest === undefined && run.configHash !== configHash) {
       // Half a batch under old settings must not be joined by a half under new ones.
       await folder.discard(run.runId);
       await this.#store.forgetRun(lease, run);
       return;
     }
-    let events = run.eventIds.length;
-    if (!complete) {
+    let eventIds = run.eventIds;
+    if (manifest === undefined) {
       const rows = await this.#store.rows(run);
       const { files, poison } = findPoison(this.#adapter, run.runId, rows);
       if (poison.length > 0) {
@@ -173,13 +185,17 @@ export class Archiver {
         for (const { eventId, reason } of poison) this.#watch.quarantined(eventId, reason);
         sum.quarantined += poison.length;
       }
-      events = rows.length - poison.length;
+      const left = new Set(poison.map(({ eventId }) => eventId));
+      eventIds = rows.map(({ eventId }) => eventId).filter((eventId) => !left.has(eventId));
       await this.#store.renewLease(lease, this.#leaseMs);
-      if (events > 0) await folder.write(run.runId, files);
+      if (eventIds.length > 0) await folder.write(run.runId, files);
+      manifest = files.at(-1)?.bytes;
     }
-    await this.#store.finishRun(lease, run);
-    this.#watch.delivered(run.runId, events);
-    sum.delivered += events;
+    const { runId } = run;
+    const about = { adapter, runId, node: this.#node, atMs: this.#clock.nowMs() };
+    await this.#store.finishRun(lease, run, manifest && deliveryOf(manifest, eventIds, about));
+    this.#watch.delivered(runId, eventIds.length);
+    sum.delivered += eventIds.length;
   }
 }
 

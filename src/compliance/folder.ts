@@ -1,9 +1,11 @@
 import { createHash, randomBytes } from "node:crypto";
 import { mkdir, open, readdir, readFile, rename, rm } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
+import { MANIFEST_NAME, readManifest } from "./delivery.ts";
 import type { ArchiveFolder, FileToWrite } from "./ports.ts";
 
-const manifestName = "manifest.json";
+/** A block of a file system: on a full one there is none left. */
+const TRIED_BYTES = 4_096;
 
 /**
  * One folder per run below `root`. A file appears under its name only when all its bytes are on the disk, and the manifest
@@ -19,15 +21,16 @@ export class RunFolders implements ArchiveFolder {
   /**
    * A file that the receiver has already fetched and removed counts as delivered; one that is there with other bytes does not.
    */
-  async isComplete(runId: string): Promise<boolean> {
+  async delivered(runId: string): Promise<Buffer | undefined> {
     const folder = this.#folder(runId);
-    const manifest = await readIfThere(join(folder, manifestName));
-    if (manifest === undefined) return false;
-    for (const { path, sha256 } of filesOf(manifest)) {
+    const manifest = await readIfThere(join(folder, MANIFEST_NAME));
+    if (manifest === undefined) return undefined;
+    for (const { path, sha256 } of readManifest(manifest).files) {
       const bytes = await readIfThere(join(folder, safeName(path)));
-      if (bytes !== undefined && createHash("sha256").update(bytes).digest("hex") !== sha256) return false;
+      if (bytes !== undefined && createHash("sha256").update(bytes).digest("hex") !== sha256)
+        return undefined;
     }
-    return true;
+    return manifest;
   }
 
   async write(runId: string, files: readonly FileToWrite[]): Promise<void> {
@@ -46,6 +49,27 @@ export class RunFolders implements ArchiveFolder {
 
   async discard(runId: string): Promise<void> {
     await rm(this.#folder(runId), { recursive: true, force: true });
+  }
+
+  /** Writes a little and takes it away again. @param who unlike anybody else that tries @throws when a run could not be written now */
+  async tryWriting(who: string): Promise<void> {
+    // Hidden, and the same each time: what a process that was killed left is written over.
+    const path = join(this.#root, `.${safeName(who)}`);
+    try {
+      await mkdir(this.#root, { recursive: true, mode: 0o750 });
+      const file = await open(path, "w", 0o640);
+      try {
+        await file.writeFile(Buffer.alloc(TRIED_BYTES));
+        await file.sync();
+      } finally {
+        await file.close();
+      }
+      await rm(path, { force: true });
+    } catch (error) {
+      await rm(path, { force: true }).catch(() => {});
+      // Errors of node:fs carry a code.
+      throw new Error(`its folder cannot be written: ${(error as NodeJS.ErrnoException).code ?? "unknown"}`);
+    }
   }
 
   #folder(runId: string): string {
@@ -95,11 +119,6 @@ async function readIfThere(path: string): Promise<Buffer | undefined> {
     if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
     throw error;
   }
-}
-
-function filesOf(manifest: Buffer): { path: string; sha256: string }[] {
-  const value: { files: { path: string; sha256: string }[] } = JSON.parse(manifest.toString("utf8")); // written by adapter.ts
-  return value.files;
 }
 
 function safeName(name: string): string {

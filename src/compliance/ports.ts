@@ -1,5 +1,7 @@
 /** What the compliance worker needs of the outside world, in its own words. */
 
+import type { Delivery } from "./delivery.ts";
+
 /** One row of the hand-over table. `body` is the canonical body of the event, byte for byte as the chat committed it. */
 export interface HandoverRow {
   /** 32 hex digits. */
@@ -82,8 +84,11 @@ export interface HandoverStore {
   ): Promise<ArchiveRun | undefined>;
   /** The run's rows in id order. */
   rows(run: ArchiveRun): Promise<HandoverRow[]>;
-  /** The adapter has them: rows and run are deleted in one transaction. */
-  finishRun(lease: Lease, run: ArchiveRun): Promise<void>;
+  /**
+   * The adapter has them: rows and run are deleted, and the delivery is recorded, in one transaction; of a run that has ended already
+   * nothing is recorded. @param delivery undefined when there was nothing to deliver
+   */
+  finishRun(lease: Lease, run: ArchiveRun, delivery: Delivery | undefined): Promise<void>;
   /** The adapter failed: the run waits. `reason` never holds message text. */
   postponeRun(lease: Lease, run: ArchiveRun, waitMs: number, reason: string): Promise<void>;
   /** The settings changed and nothing of the run was delivered: its rows wait again. */
@@ -104,8 +109,8 @@ export interface FileToWrite {
 
 /** Where finished files go. */
 export interface ArchiveFolder {
-  /** True when the run's manifest is there: all its files are. */
-  isComplete(runId: string): Promise<boolean>;
+  /** @returns the run's manifest when it is there: all its files are, then, or have been */
+  delivered(runId: string): Promise<Buffer | undefined>;
   /** Makes each file durable, the last one last. The same bytes again change nothing. */
   write(runId: string, files: readonly FileToWrite[]): Promise<void>;
   /** Removes what an unfinished run left. */

@@ -20,6 +20,8 @@ export interface WorkerParts {
   readonly clock: Pick<Clock, "nowMs">;
   /** Unlike any other worker's. */
   readonly holder: string;
+  /** Where it runs, as it is recorded. */
+  readonly node: string;
   readonly jobs: (handler: (eventIds: readonly string[]) => Promise<void>) => JobSource;
   readonly archiver?: ArchiverOptions;
   readonly sweeper?: SweeperOptions;
@@ -38,8 +40,8 @@ export class ComplianceWorker {
     const mover = new Mover(parts.outbox, parts.watch);
     this.#jobs = parts.jobs((eventIds) => mover.announce(eventIds));
     this.#sweeper = new Sweeper(parts.outbox, mover, parts.watch, parts.clock, parts.sweeper);
-    this.#archiver =
-      parts.adapter && new Archiver(parts.handover, parts.adapter, parts.watch, parts.holder, parts.archiver);
+    const { adapter, handover: store, watch, clock, holder, node } = parts;
+    this.#archiver = adapter && new Archiver({ store, adapter, watch, clock, holder, node }, parts.archiver);
   }
 
   start(): void {

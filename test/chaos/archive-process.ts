@@ -28,7 +28,7 @@ const say = (what: string, about: unknown) =>
 const outbox = new MysqlOutboxStore(database, true);
 const worker = new ComplianceWorker({
   outbox,
-  handover: new MysqlHandoverStore(database),
+  handover: new MysqlHandoverStore(database, true),
   adapter: makeAdapter(adapter, formats[adapter], { filePerRoom }, new RunFolders(config.outputDirectory)),
   watch: {
     moved: () => {},
@@ -39,6 +39,7 @@ const worker = new ComplianceWorker({
   },
   clock: { nowMs: () => Date.now() },
   holder: randomUUID(),
+  node: "archive",
   jobs: (handler) => new JobConsumer({ url: config.redisUrl }, handler),
   sweeper: { intervalMs: 1_000, minAgeMs: 2_000 },
   archiver: { leaseMs: 2_000, limits: { maxEvents: 300, maxBodyBytes: 1 << 20 } },

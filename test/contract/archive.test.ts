@@ -17,7 +17,9 @@ import { KEY_ROTATE, signRotation } from "../../src/compliance/log/rotation.ts";
 import type { Sealer } from "../../src/compliance/sealer.ts";
 import { recordArchiveEvent } from "../../src/store/mysql/archive-events.ts";
 import { guardArchive } from "../../src/store/mysql/archive-guard.ts";
+import { MysqlArchiveReader } from "../../src/store/mysql/archive-reader.ts";
 import { MysqlArchiveStore } from "../../src/store/mysql/archive-store.ts";
+import { MysqlHandoverStore } from "../../src/store/mysql/handover-store.ts";
 import { MysqlOutboxStore } from "../../src/store/mysql/outbox-store.ts";
 import { ArchiveLab, makeSealer, newSigner } from "../support/archive-lab.ts";
 import { eventMaker, insertOutbox, seeded } from "../support/compliance-events.ts";
@@ -224,6 +226,39 @@ describe("the sealer", { timeout: 120_000 }, () => {
     assert.equal(await countRows(lab.database, "compliance_outbox"), 0);
     assert.equal(await countRows(lab.database, "compliance_handover"), 60);
     await sealer.stop();
+  });
+
+  test("seals what a run has delivered, and nobody who looks for changed keys reads it", async () => {
+    await lab.record(chats(10));
+    const store = new MysqlHandoverStore(lab.database, true);
+    const lease = await store.takeLease("lync-xml", "one", 60_000);
+    assert.ok(lease);
+    const run = await store.beginRun(lease, { maxEvents: 100, maxBodyBytes: 1 << 20 }, "hash", () => "run-1");
+    assert.ok(run);
+    const [first = "", last = ""] = [run.eventIds[0], run.eventIds.at(-1)];
+    const files = [{ name: "part-0001.xml", bytes: 4_711, sha256: "ab".repeat(32) }];
+    const about = { adapter: "lync-xml", runId: "run-1", configHash: "hash", node: "n1", atMs: Date.now() };
+    const what = { events: 10, first, last, countsByKind: { CHAT: 10 }, unmapped: 0, files };
+    await store.finishRun(lease, run, { ...about, ...what });
+    const { sealer } = makeSealer(lab.database, signer);
+    assert.deepEqual(await sealer.sealNow(), { sealed: 11, end: "done" });
+    await sealer.stop();
+    const rows = await lab.database.rows<{ leaf: Buffer; body: Buffer }>(
+      "SELECT l.leaf, c.body FROM archive_leaf l JOIN archive_content c ON c.seq = l.seq ORDER BY l.seq DESC LIMIT 1",
+    );
+    const { kind, stream, streamSeq, detail } = JSON.parse(rows[0]?.body.toString("utf8") ?? "");
+    assert.deepEqual(
+      { kind, stream, streamSeq, files: detail.files, first: detail.first, last: detail.last },
+      { kind: "DELIVERY", stream: "archive", streamSeq: 1, files, first, last },
+    );
+    assert.deepEqual(Object.keys(JSON.parse(rows[0]?.leaf.toString("latin1") ?? "").c), [
+      "actor",
+      "detail",
+      "room",
+    ]);
+    assert.deepEqual(await new MysqlArchiveReader(lab.database).ownEvents(), []);
+    const { finding, signed } = await lab.verify({ keys: [signer] });
+    assert.deepEqual([finding, signed], [undefined, 11]);
   });
 
   test("whose lease has a successor writes nothing, and goes on when it has it again", async () => {

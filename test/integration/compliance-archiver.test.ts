@@ -9,7 +9,15 @@ import type { ComplianceEvent } from "../../src/chat/compliance-event.ts";
 import type { ArchiveFolder } from "../../src/compliance/ports.ts";
 import { MysqlHandoverStore } from "../../src/store/mysql/handover-store.ts";
 import { insertOutbox, seeded } from "../support/compliance-events.ts";
-import { archivedMessages, countRows, filesIn, lyncAdapter } from "../support/compliance-lab.ts";
+import {
+  archivedMessages,
+  assertRecorded,
+  countRows,
+  filesIn,
+  lyncAdapter,
+  type RecordedDelivery,
+  recordedDeliveries,
+} from "../support/compliance-lab.ts";
 import { ComplianceSetup, expected } from "../support/compliance-setup.ts";
 import { until } from "../support/until.ts";
 
@@ -23,7 +31,7 @@ describe("the adapter", { timeout: 180_000 }, () => {
     await insertOutbox(lab.database, events);
     let broken = true;
     const failing = (folder: ArchiveFolder): ArchiveFolder => ({
-      isComplete: (runId) => folder.isComplete(runId),
+      delivered: (runId) => folder.delivered(runId),
       discard: (runId) => folder.discard(runId),
       write: async (runId, files) => {
         if (broken) throw Object.assign(new Error("secret text"), { code: "ENOSPC" });
@@ -41,7 +49,7 @@ describe("the adapter", { timeout: 180_000 }, () => {
       assert.equal(run?.last_error, "Error ENOSPC", "no message of strangers in the table");
       assert.equal(await countRows(lab.database, "compliance_handover"), 30);
     }
-    const open = await new MysqlHandoverStore(lab.database).openRun("archive");
+    const open = await new MysqlHandoverStore(lab.database, true).openRun("archive");
     assert.ok((open?.waitMs ?? 0) > 10_000, "20 s after the third failure");
     assert.deepEqual(seen.quarantined, [], "a full disk is no fault of the events");
     broken = false;
@@ -77,11 +85,58 @@ describe("the adapter", { timeout: 180_000 }, () => {
     assert.equal(await countRows(lab.database, "compliance_handover"), 0);
   });
 
+  test("each run is recorded: by whom, of which events, each file with its hash; one without events, or ended twice, is not", async () => {
+    const { worker } = lab.begin(lab.database, lyncAdapter(lab.root));
+    assert.equal((await worker.archiveNow())?.end, "empty");
+    const poison = lab.make({ userId: 2 ** 40 });
+    await insertOutbox(lab.database, [poison]);
+    await lab.archiveAll(worker);
+    assert.deepEqual(await recordedDeliveries(lab.database), [], "nothing was delivered");
+    const events = [...lab.chats(30), lab.make({ userId: 2 ** 40 })];
+    await insertOutbox(lab.database, events);
+    await lab.archiveAll(worker);
+    const [delivery, ...more] = await recordedDeliveries(lab.database);
+    assert.ok(delivery);
+    assert.deepEqual(more, []);
+    assertRecorded(lab.root, [delivery]);
+    const { stream, actor, adapter, events: count, countsByKind, unmapped, first, last } = delivery;
+    assert.deepEqual(
+      { stream, actor, adapter, count, countsByKind, unmapped, first, last },
+      {
+        ...{ stream: "archive", actor: "adapter:archive", adapter: "archive", count: 30, unmapped: 0 },
+        countsByKind: { CHAT: 30 },
+        first: events[0]?.eventId,
+        last: events[29]?.eventId,
+      },
+    );
+    assert.equal(await countRows(lab.database, "compliance_handover"), 0, "it does not deliver itself");
+
+    const store = new MysqlHandoverStore(lab.database, true);
+    await insertOutbox(lab.database, lab.chats(3));
+    await worker.sweepNow();
+    const lease = await store.takeLease("archive", "once", 60_000);
+    assert.ok(lease);
+    const run = await store.beginRun(lease, { maxEvents: 100, maxBodyBytes: 1 << 20 }, "hash", () => "run-1");
+    assert.ok(run);
+    const again = { ...delivery, runId: "run-1", configHash: "hash", node: "n1", atMs: 1 };
+    await store.finishRun(lease, run, again);
+    await store.finishRun(lease, run, again);
+    await store.releaseLease(lease);
+    const recorded = await recordedDeliveries(lab.database);
+    assert.deepEqual(
+      recorded.map(({ runId, streamSeq }) => [runId, streamSeq - delivery.streamSeq]),
+      [
+        [delivery.runId, 0],
+        ["run-1", 1],
+      ],
+    );
+  });
+
   test("a holder whose lease has a successor changes nothing", async () => {
     await insertOutbox(lab.database, lab.chats(10));
     const { worker } = lab.begin(lab.database, undefined);
     await worker.sweepNow();
-    const store = new MysqlHandoverStore(lab.database);
+    const store = new MysqlHandoverStore(lab.database, true);
     const old = await store.takeLease("archive", "old", 50);
     assert.ok(old);
     const limits = { maxEvents: 100, maxBodyBytes: 1 << 20 };
@@ -94,7 +149,7 @@ describe("the adapter", { timeout: 180_000 }, () => {
     });
     assert.equal(await store.takeLease("archive", "third", 60_000), undefined);
     for (const write of [
-      () => store.finishRun(old, run),
+      () => store.finishRun(old, run, undefined),
       () => store.renewLease(old, 1_000),
       () => store.postponeRun(old, run, 1, "x"),
       () => store.quarantine(old, run, [{ eventId: run.eventIds[0] ?? "", reason: "x" }]),
@@ -145,6 +200,10 @@ describe("the adapter", { timeout: 180_000 }, () => {
   });
 });
 
+function sum(deliveries: readonly RecordedDelivery[], kind: string): number {
+  return deliveries.reduce((before, { countsByKind }) => before + (countsByKind[kind] ?? 0), 0);
+}
+
 /** Runs a worker in a process of its own until it kills itself. */
 async function killAt(point: string): Promise<void> {
   const worker = spawn(process.execPath, ["--import", "tsx", child, lab.stack.mysqlUrl, lab.root, point], {
@@ -155,8 +214,8 @@ async function killAt(point: string): Promise<void> {
 }
 
 describe("a worker killed by SIGKILL", { timeout: 240_000 }, () => {
-  for (const point of ["move", "begun", "file-0", "file-1", "file-2", "written"]) {
-    test(`at "${point}": every event is in the files exactly once`, async () => {
+  for (const point of ["move", "begun", "file-0", "file-1", "file-2", "written", "finished"]) {
+    test(`at "${point}": every event is in the files exactly once, and every delivery on record`, async () => {
       const events = lab.chats(450);
       events.push(
         ...Array.from({ length: 20 }, () => lab.make({ fact: { kind: "PART", reason: "signed-off" } })),
@@ -177,7 +236,10 @@ describe("a worker killed by SIGKILL", { timeout: 240_000 }, () => {
         [],
       );
       assert.deepEqual(seen.conflicts, []);
-      if (point === "written") {
+      const deliveries = await recordedDeliveries(lab.database);
+      assertRecorded(lab.root, deliveries);
+      assert.equal(sum(deliveries, "CHAT") + sum(deliveries, "PART"), events.length);
+      if (point === "written" || point === "finished") {
         for (const [name, inode] of before)
           assert.equal(statSync(join(lab.root, name)).ino, inode, "not written twice");
       }

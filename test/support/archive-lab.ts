@@ -115,6 +115,7 @@ export class ArchiveLab {
   /** Nothing sealed, nothing waiting. */
   async empty(): Promise<void> {
     for (const table of TABLES) await this.database.change(`TRUNCATE TABLE ${table}`);
+    await this.database.change("UPDATE counter SET value = 0 WHERE name = 'archive'");
   }
 
   /** From the chat's transaction to the intake. */
@@ -154,4 +155,5 @@ const TABLES = [
   "compliance_handover",
   "compliance_quarantine",
   "compliance_lease",
+  "compliance_run",
 ];

@@ -1,6 +1,6 @@
 /**
  * A compliance worker that dies by SIGKILL at a chosen point. Arguments: database URL, archive folder, point.
- * Points: `move`, `begun`, `file-<n>` (n files are there), `written` (files there, rows not deleted), `none`.
+ * Points: `move`, `begun`, `file-<n>` (n files are there), `written` (files there, rows not deleted), `finished` (rows deleted), `none`.
  */
 import type { ArchiveFolder, HandoverStore, OutboxStore } from "../../src/compliance/ports.ts";
 import { Database } from "../../src/store/mysql/database.ts";
@@ -16,10 +16,10 @@ const die = (): never => {
 
 const database = new Database({ url, connections: 4 });
 const outbox = new MysqlOutboxStore(database, false);
-const handover = new MysqlHandoverStore(database);
+const handover = new MysqlHandoverStore(database, true);
 
 const deadlyFolder = (folder: ArchiveFolder): ArchiveFolder => ({
-  isComplete: (runId) => folder.isComplete(runId),
+  delivered: (runId) => folder.delivered(runId),
   discard: (runId) => folder.discard(runId),
   write: async (runId, files) => {
     const most = /^file-(\d+)$/.exec(point)?.[1];
@@ -40,6 +40,11 @@ const deadlyOutbox: OutboxStore = {
 const deadlyHandover: HandoverStore = new Proxy(handover, {
   get(store, name) {
     if (name === "finishRun" && point === "written") return die;
+    if (name === "finishRun" && point === "finished")
+      return async (...args: Parameters<HandoverStore["finishRun"]>) => {
+        await store.finishRun(...args);
+        die();
+      };
     if (name === "rows" && point === "begun") return die;
     const value: unknown = Reflect.get(store, name);
     return typeof value === "function" ? value.bind(store) : value;

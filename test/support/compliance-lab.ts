@@ -1,3 +1,5 @@
+import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { SaxesParser } from "saxes";
@@ -53,11 +55,12 @@ export function makeWorker(
   const { watch, seen } = recordingWatch();
   const worker = new ComplianceWorker({
     outbox: new MysqlOutboxStore(database, false),
-    handover: new MysqlHandoverStore(database),
+    handover: new MysqlHandoverStore(database, true),
     adapter,
     watch,
     clock: { nowMs: () => Date.now() },
     holder: `test-${process.pid}-${++holders}`,
+    node: "n1",
     jobs: noJobs,
     sweeper: { minAgeMs: -60_000, intervalMs: 200 },
     archiver: { leaseMs: 400, limits: { maxEvents: 200, maxBodyBytes: 1 << 20 } },
@@ -85,6 +88,43 @@ export function archivedMessages(root: string): string[] {
     }
   }
   return found;
+}
+
+/** What was recorded of deliveries, and is not sealed yet. */
+export async function recordedDeliveries(database: Database) {
+  const rows = await database.rows<{ body: Buffer }>(
+    "SELECT body FROM archive_intake WHERE kind = 'DELIVERY' ORDER BY stream_seq",
+  );
+  return rows.map(({ body }) => {
+    const { stream, streamSeq, actor, detail } = JSON.parse(body.toString("utf8"));
+    return { stream, streamSeq, actor: actor.uri, ...detail } as RecordedDelivery; // as handover-store.ts writes it
+  });
+}
+
+export interface RecordedDelivery {
+  readonly stream: string;
+  readonly streamSeq: number;
+  readonly actor: string;
+  readonly adapter: string;
+  readonly runId: string;
+  readonly events: number;
+  readonly first: string;
+  readonly last: string;
+  readonly countsByKind: Readonly<Record<string, number>>;
+  readonly unmapped: number;
+  readonly files: readonly { readonly name: string; readonly bytes: number; readonly sha256: string }[];
+}
+
+/** Each run that is there was recorded once, with every file as it is on the disk. */
+export function assertRecorded(root: string, deliveries: readonly RecordedDelivery[]): void {
+  const onDisk = readdirSync(root).map((run) => [run, ...readdirSync(join(root, run)).sort()]);
+  const recorded = deliveries.map(({ runId, files }) => [runId, ...files.map(({ name }) => name).sort()]);
+  assert.deepEqual(recorded.sort(), onDisk.sort());
+  for (const { runId, files } of deliveries)
+    for (const { name, bytes, sha256 } of files) {
+      const found = readFileSync(join(root, runId, name));
+      assert.deepEqual([found.length, createHash("sha256").update(found).digest("hex")], [bytes, sha256]);
+    }
 }
 
 /** Path, size and inode of every file: a file that was written again has another inode. */

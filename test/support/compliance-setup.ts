@@ -35,6 +35,7 @@ export class ComplianceSetup {
       for (const table of ["outbox", "handover", "quarantine", "run", "lease"]) {
         await this.database.change(`DELETE FROM compliance_${table}`);
       }
+      await this.database.change("DELETE FROM archive_intake");
     });
     afterEach(async () => {
       for (const worker of this.#workers.splice(0)) await worker.stop();

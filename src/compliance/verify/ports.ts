@@ -55,7 +55,7 @@ export interface LogSource {
     stream: string,
     streamSeq: number,
   ): Promise<{ readonly seq: number; readonly hash: Buffer } | undefined>;
-  /** The archive's own stream: it tells of changed keys and purged content. */
+  /** Of the archive's own stream, what tells of changed keys and purged content, and perhaps more. */
   ownEvents(): Promise<readonly StoredLeaf[]>;
   /** Stored hashes of subtrees, to be compared with what the leaves give; undefined: there are none here. */
   readonly hashes: LogHashes | undefined;

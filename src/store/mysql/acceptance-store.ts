@@ -10,16 +10,18 @@ import type { AcceptanceStore, Answerable } from "../../compliance/acceptor.ts";
 import { ARCHIVE_STREAM } from "../../compliance/log/rotation.ts";
 import type { Lease } from "../../compliance/ports.ts";
 import { type ArchiveEvent, type EventPlace, recordArchiveEvent, recordAt } from "./archive-events.ts";
+import { ofKinds } from "./archive-rows.ts";
 import { ComplianceLeases } from "./compliance-lease.ts";
 import type { Database, Queries } from "./database.ts";
 import { roomUri } from "./room-rows.ts";
 
 /** What was accepted as missing or different, as far as that is sealed. */
 export async function readAcceptances(queries: Pick<Queries, "rows">): Promise<Acceptance[]> {
+  const { sql, values } = ofKinds([GAP_ACCEPTED]);
   const rows = await queries.rows<{ body: Buffer | null }>(
     "SELECT c.body FROM archive_stream s JOIN archive_leaf l ON l.stream_id = s.id JOIN archive_content c ON c.seq = l.seq " +
-      "WHERE s.name = ? ORDER BY l.stream_seq",
-    [ARCHIVE_STREAM],
+      `WHERE s.name = ? AND ${sql} ORDER BY l.stream_seq`,
+    [ARCHIVE_STREAM, ...values],
   );
   return rows.map(({ body }) => body && readAcceptance(body)).filter((one) => one != null);
 }

@@ -3,7 +3,7 @@ import type { Room } from "../../chat/room.ts";
 import { ARCHIVE_STREAM } from "../../compliance/log/rotation.ts";
 import type { Database, Queries, Value } from "./database.ts";
 import { eventIds } from "./event-ids.ts";
-import { columns, idBytes } from "./handover-rows.ts";
+import { columns, dbNowMs, idBytes } from "./handover-rows.ts";
 
 /** What the archive records of itself. */
 export interface ArchiveEvent {
@@ -25,22 +25,43 @@ export interface EventPlace {
 /** Records an event in the archive's own stream; it is sealed as every other. @returns its id */
 export async function recordArchiveEvent(database: Database, event: ArchiveEvent): Promise<string> {
   return database.transaction(async (queries) => {
-    const { insertId: streamSeq } = await queries.change(
-      "UPDATE counter SET value = LAST_INSERT_ID(value + 1) WHERE name = 'archive'",
-    );
-    const [eventId = ""] = await recordAt(queries, event, [
-      { stream: ARCHIVE_STREAM, streamSeq, room: NO_ROOM },
-    ]);
+    const [eventId = ""] = await recordAt(queries, event, [await nextPlace(queries)]);
     return eventId;
   });
+}
+
+/** The same for what no adapter is given: it goes straight to where the sealer finds it. */
+export async function recordForSealer(queries: Queries, event: ArchiveEvent): Promise<void> {
+  const { rows } = rowsAt(event, [await nextPlace(queries)]);
+  await queries.change(
+    `INSERT INTO archive_intake (${columns}, arrived_ms) VALUES (${rows[0]?.map(() => "?").join(", ")}, ${dbNowMs})`,
+    rows[0] ?? [],
+  );
+}
+
+/** Whoever takes it holds up the others until he has committed. */
+async function nextPlace(queries: Queries): Promise<EventPlace> {
+  const { insertId: streamSeq } = await queries.change(
+    "UPDATE counter SET value = LAST_INSERT_ID(value + 1) WHERE name = 'archive'",
+  );
+  return { stream: ARCHIVE_STREAM, streamSeq, room: NO_ROOM };
 }
 
 /** Records the same under several numbers. @returns ids of the events */
 export async function recordAt(
   queries: Queries,
-  { kind, detail, actor, node, atMs }: ArchiveEvent,
+  event: ArchiveEvent,
   places: readonly EventPlace[],
 ): Promise<string[]> {
+  const { ids, rows } = rowsAt(event, places);
+  if (rows.length > 0) await queries.change(`INSERT INTO compliance_outbox (${columns}) VALUES ?`, [rows]);
+  return ids;
+}
+
+function rowsAt(
+  { kind, detail, actor, node, atMs }: ArchiveEvent,
+  places: readonly EventPlace[],
+): { readonly ids: string[]; readonly rows: Value[][] } {
   const nextId = eventIds(() => atMs);
   const ids: string[] = [];
   const rows = places.map(({ stream, streamSeq, room }): Value[] => {
@@ -61,6 +82,5 @@ export async function recordAt(
     });
     return [idBytes(eventId), stream, streamSeq, kind, atMs, room.id, body];
   });
-  if (rows.length > 0) await queries.change(`INSERT INTO compliance_outbox (${columns}) VALUES ?`, [rows]);
-  return ids;
+  return { ids, rows };
 }

@@ -1,7 +1,8 @@
 import type { LogHashes } from "../../compliance/log/proofs.ts";
-import { ARCHIVE_STREAM } from "../../compliance/log/rotation.ts";
+import { RETENTION_PURGE } from "../../compliance/log/purge.ts";
+import { ARCHIVE_STREAM, KEY_ROTATE } from "../../compliance/log/rotation.ts";
 import type { Finding, KeptCheckpoint, LogSource, StoredLeaf } from "../../compliance/verify/ports.ts";
-import { type CheckpointColumns, checkpointOf, readHashes } from "./archive-rows.ts";
+import { type CheckpointColumns, checkpointOf, ofKinds, readHashes } from "./archive-rows.ts";
 import { limit, type Queries } from "./database.ts";
 import { idText } from "./handover-rows.ts";
 
@@ -109,9 +110,10 @@ export class MysqlArchiveReader implements LogSource {
   }
 
   async ownEvents(): Promise<StoredLeaf[]> {
+    const { sql, values } = ofKinds([KEY_ROTATE, RETENTION_PURGE]);
     const rows = await this.#database.rows<LeafColumns>(
-      `SELECT ${LEAF} JOIN archive_stream s ON s.id = l.stream_id WHERE s.name = ? ORDER BY l.stream_seq ${limit(OWN_EVENTS)}`,
-      [ARCHIVE_STREAM],
+      `SELECT ${LEAF} JOIN archive_stream s ON s.id = l.stream_id WHERE s.name = ? AND ${sql} ORDER BY l.stream_seq ${limit(OWN_EVENTS)}`,
+      [ARCHIVE_STREAM, ...values],
     );
     await this.#readStreams();
     return rows.map((row) => this.#stored(row));

@@ -36,6 +36,14 @@ export async function readHashes(
   return hashes;
 }
 
+/** Leaves `l` of one of these kinds: a leaf is small and names its own, so no content is read that is not wanted. */
+export function ofKinds(kinds: readonly string[]): { readonly sql: string; readonly values: string[] } {
+  return {
+    sql: `(${kinds.map(() => "l.leaf LIKE ?").join(" OR ")})`,
+    values: kinds.map((kind) => `%"kind":"${kind}"%`),
+  };
+}
+
 /** Events looked at: those that wait for others are the oldest. */
 const MOST_WAITING = 20_000;
 const MOST_STREAMS = 1_000;

@@ -11,7 +11,7 @@ import { SALT_BYTES } from "../../compliance/log/leaf.ts";
 import { ARCHIVE_STREAM } from "../../compliance/log/rotation.ts";
 import type { Lease } from "../../compliance/ports.ts";
 import { settleRepeats } from "./archive-repeats.ts";
-import { type CheckpointColumns, checkpointOf, gapsOf, readHashes } from "./archive-rows.ts";
+import { type CheckpointColumns, checkpointOf, gapsOf, ofKinds, readHashes } from "./archive-rows.ts";
 import { ComplianceLeases, renewIn } from "./compliance-lease.ts";
 import { type Database, limit, type Queries, type Value } from "./database.ts";
 import { columns, dbNowMs, idBytes, idText, inChunks } from "./handover-rows.ts";
@@ -138,10 +138,11 @@ export class MysqlArchiveStore implements ArchiveStore {
   }
 
   async ownEvents(kind: string, from: number): Promise<{ seq: number; body: Buffer }[]> {
+    const { sql, values } = ofKinds([kind]);
     const rows = await this.#database.rows<{ seq: number; body: Buffer }>(
       "SELECT l.seq, c.body FROM archive_stream s JOIN archive_leaf l ON l.stream_id = s.id " +
-        "JOIN archive_content c ON c.seq = l.seq WHERE s.name = ? AND l.seq >= ? AND c.body LIKE ? ORDER BY l.seq",
-      [ARCHIVE_STREAM, from, `%"kind":"${kind}"%`],
+        `JOIN archive_content c ON c.seq = l.seq WHERE s.name = ? AND l.seq >= ? AND ${sql} ORDER BY l.seq`,
+      [ARCHIVE_STREAM, from, ...values],
     );
     return rows.map(({ seq, body }) => ({ seq: Number(seq), body }));
   }

@@ -1,4 +1,6 @@
+import { DELIVERY, type Delivery } from "../../compliance/delivery.ts";
 import type { ArchiveRun, BatchLimits, HandoverRow, HandoverStore, Lease } from "../../compliance/ports.ts";
+import { type ArchiveEvent, recordForSealer } from "./archive-events.ts";
 import { ComplianceLeases } from "./compliance-lease.ts";
 import { type Database, limit, type Queries } from "./database.ts";
 import { columns, dbNowMs, idBytes, idList, idText, inChunks, rowsOf } from "./handover-rows.ts";
@@ -17,10 +19,13 @@ const rowsPerStatement = 500;
 /** The hand-over table, the run in hand and the lease. */
 export class MysqlHandoverStore implements HandoverStore {
   readonly #database: Database;
+  readonly #archive: boolean;
   readonly #leases: ComplianceLeases;
 
-  constructor(database: Database) {
+  /** @param archive whether deliveries are recorded in the permanent archive, which somebody must seal then */
+  constructor(database: Database, archive: boolean) {
     this.#database = database;
+    this.#archive = archive;
     this.#leases = new ComplianceLeases(database);
   }
 
@@ -103,10 +108,12 @@ export class MysqlHandoverStore implements HandoverStore {
     return found;
   }
 
-  async finishRun(lease: Lease, run: ArchiveRun): Promise<void> {
+  async finishRun(lease: Lease, run: ArchiveRun, delivery: Delivery | undefined): Promise<void> {
     await this.#leases.under(lease, async (queries) => {
       await deleteRows(queries, run.eventIds);
-      await deleteRun(queries, lease, run);
+      const ended = await deleteRun(queries, lease, run);
+      // Not into the hand-over table: it would be delivered in its turn, for ever.
+      if (ended && delivery && this.#archive) await recordForSealer(queries, deliveryEvent(delivery));
     });
   }
 
@@ -121,7 +128,9 @@ export class MysqlHandoverStore implements HandoverStore {
   }
 
   async forgetRun(lease: Lease, run: ArchiveRun): Promise<void> {
-    await this.#leases.under(lease, (queries) => deleteRun(queries, lease, run));
+    await this.#leases.under(lease, async (queries) => {
+      await deleteRun(queries, lease, run);
+    });
   }
 
   async quarantine(
@@ -156,11 +165,25 @@ async function deleteRows(queries: Queries, eventIds: readonly string[]): Promis
   }
 }
 
-async function deleteRun(queries: Queries, lease: Lease, run: ArchiveRun): Promise<void> {
-  await queries.change("DELETE FROM compliance_run WHERE adapter = ? AND run_id = ?", [
-    lease.adapter,
-    run.runId,
-  ]);
+/** @returns whether it was there */
+async function deleteRun(queries: Queries, lease: Lease, run: ArchiveRun): Promise<boolean> {
+  const { affectedRows } = await queries.change(
+    "DELETE FROM compliance_run WHERE adapter = ? AND run_id = ?",
+    [lease.adapter, run.runId],
+  );
+  return affectedRows > 0;
+}
+
+function deliveryEvent(delivery: Delivery): ArchiveEvent {
+  const { adapter, runId, configHash, events, first, last, countsByKind, unmapped, node, atMs } = delivery;
+  const files = delivery.files.map(({ name, bytes, sha256 }) => ({ name, bytes, sha256 }));
+  return {
+    kind: DELIVERY,
+    detail: { adapter, configHash, countsByKind, events, files, first, last, runId, unmapped },
+    actor: { id: 0, uri: `adapter:${adapter}`, displayName: adapter, email: null },
+    node,
+    atMs,
+  };
 }
 
 /** The oldest rows that fit; always at least one. */
