@@ -69,7 +69,9 @@ export class Reconciler {
     const look = async () => {
       try {
         const since = await this.#books.sinceLast();
-        if (since === undefined || since >= this.#intervalMs) await this.reconcile();
+        // Begun after it was told to stop, it would leave its lease behind.
+        const due = since === undefined || since >= this.#intervalMs;
+        if (due && !this.#stopped) await this.reconcile();
       } catch (error) {
         this.#watch.trouble(error);
       }
