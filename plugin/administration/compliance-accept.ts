@@ -7,15 +7,13 @@ import { Database, PATIENT_MS } from "../../src/store/mysql/database.ts";
 import { requireSchema } from "../../src/store/mysql/migrate.ts";
 import { MysqlOutboxStore } from "../../src/store/mysql/outbox-store.ts";
 import { EXIT, UsageError } from "../command-line.ts";
-import { type CliCommand, configOf, expectWords, type Values } from "../configured.ts";
+import { type CliCommand, configOf, expectWords } from "../configured.ts";
 import { progressOn } from "../progress.ts";
 import { print, type Row } from "../table.ts";
-import { text } from "../verb.ts";
 import { makeReconciler } from "../wire-reconcile.ts";
-import { isSealed, recorder } from "./recorder.ts";
+import { isSealed, reasonOf, recorder } from "./recorder.ts";
 
 const ACCEPT = "parlance compliance accept STREAM|--all --reason TEXT [--dry-run] [--json]";
-const MAX_REASON = 1_000;
 const SILENT = { info: () => {}, warn: () => {}, error: () => {} };
 
 export const acceptCommand: CliCommand = {
@@ -41,6 +39,7 @@ export const acceptCommand: CliCommand = {
     const all = values.all === true;
     const [stream] = expectWords(words, all ? [] : ["STREAM"], ACCEPT);
     const reason = reasonOf(values);
+    if (reason === "") throw new UsageError("--reason is missing: the archive keeps it");
     const config = configOf(values);
     if (!config.compliance.enabled || !config.compliance.archive.enabled)
       throw new UsageError(
@@ -94,13 +93,6 @@ export const acceptCommand: CliCommand = {
     }
   },
 };
-
-function reasonOf(values: Values): string {
-  const reason = text(values.reason)?.trim() ?? "";
-  if (reason === "" || reason.length > MAX_REASON)
-    throw new UsageError(`--reason is a text of 1 to ${MAX_REASON} characters: the archive keeps it`);
-  return reason;
-}
 
 function isSame(one: Difference, other: Difference): boolean {
   return (

@@ -15,13 +15,15 @@ import { progressOn, type ShowProgress } from "../progress.ts";
 import { print, type Row } from "../table.ts";
 import { wholeNumber } from "../verb.ts";
 import { bookCommands } from "./compliance-books.ts";
+import { recordExport, Unrecorded } from "./compliance-export.ts";
 import { keyCommands } from "./compliance-keys.ts";
 import { verifyCommand } from "./compliance-verify.ts";
+import { reasonOf } from "./recorder.ts";
 
 const GAP_MS = 60_000;
 const MOST = 999_999_999;
 
-const EXPORT = "parlance compliance export FOLDER [--json]";
+const EXPORT = "parlance compliance export FOLDER [--reason TEXT] [--json]";
 const PROVE = "parlance compliance prove EVENT|NUMBER [--size N] [--json]";
 const GROWTH = "parlance compliance prove-growth FIRST [SECOND] [--json]";
 
@@ -150,19 +152,27 @@ export const complianceCommands: Readonly<Record<string, CliCommand>> = {
     EXPORT,
     ["FOLDER"],
     {
+      options: ["reason"],
       details: [
         "As far as its last checkpoint reaches. The folder holds what people wrote: treat it as such.",
-        "e.g. parlance compliance export /mnt/auditor/2026-11",
+        "Before the first byte is written the archive records it as COMPL_EXPORT: who, on which machine, which events, to where, and",
+        "what --reason says. That needs an account that may write: without it nothing is exported. One that ends early is on record too.",
+        'e.g. parlance compliance export /mnt/auditor/2026-11 --reason "audit of November, ticket 4711"',
       ],
     },
-    async ({ reader, config }, [folder = ""], values, progress) => {
-      const manifest = await exportLog(reader, resolve(folder), [archiveKey(config)], (done, all) =>
-        progress("events", done, all),
-      );
-      const { size, files } = manifest;
+    async ({ reader, config, database }, [folder = ""], values, progress) => {
+      const reason = reasonOf(values);
+      const into = resolve(folder);
+      let recorded = "";
+      const { size, files } = await exportLog(reader, into, [archiveKey(config)], {
+        announce: async (announced) => {
+          recorded = await recordExport(database, config, announced, { folder: into, reason });
+        },
+        onProgress: (done, all) => progress("events", done, all),
+      });
       const bytes = files.reduce((sum, file) => sum + file.bytes, 0);
       print(
-        [{ folder, events: size, files: files.length, megabytes: Math.round(bytes / 1e6) }],
+        [{ folder, events: size, files: files.length, megabytes: Math.round(bytes / 1e6), recorded }],
         values.json === true,
       );
     },
@@ -173,6 +183,7 @@ export const complianceCommands: Readonly<Record<string, CliCommand>> = {
 
 interface Archive {
   readonly config: Config;
+  readonly database: Database;
   readonly status: MysqlArchiveStatus;
   readonly reader: MysqlArchiveReader;
 }
@@ -201,6 +212,7 @@ function command(
       try {
         const archive = {
           config,
+          database,
           status: new MysqlArchiveStatus(database),
           reader: new MysqlArchiveReader(database),
         };
@@ -208,6 +220,10 @@ function command(
         return EXIT.ok;
       } catch (error) {
         if (error instanceof CannotCheck) throw new UsageError(error.message);
+        if (error instanceof Unrecorded) {
+          process.stderr.write(`parlance: ${error.message}\n`);
+          return EXIT.failed;
+        }
         throw error;
       } finally {
         progress.clear();

@@ -2,8 +2,20 @@ import { hostname, userInfo } from "node:os";
 import { MysqlArchiveStatus } from "../../src/store/mysql/archive-status.ts";
 import type { Database } from "../../src/store/mysql/database.ts";
 import { MysqlOutboxStore } from "../../src/store/mysql/outbox-store.ts";
+import { UsageError } from "../command-line.ts";
+import type { Values } from "../configured.ts";
+import { text } from "../verb.ts";
 
 const SEALED_WITHIN_MS = 60_000;
+const MAX_REASON = 1_000;
+
+/** What --reason says; empty without it. @throws UsageError */
+export function reasonOf(values: Values): string {
+  const reason = text(values.reason)?.trim() ?? "";
+  if (reason.length > MAX_REASON)
+    throw new UsageError(`--reason is a text of up to ${MAX_REASON} characters: the archive keeps it`);
+  return reason;
+}
 
 /** Sends an event on its way and waits for the worker to seal it. */
 export async function isSealed(database: Database, eventId: string): Promise<boolean> {

@@ -3,6 +3,7 @@ import { execFile, spawnSync } from "node:child_process";
 import {
   appendFileSync,
   chmodSync,
+  copyFileSync,
   existsSync,
   mkdtempSync,
   readdirSync,
@@ -11,9 +12,10 @@ import {
   statSync,
   writeFileSync,
 } from "node:fs";
-import { tmpdir } from "node:os";
+import { hostname, tmpdir, userInfo } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
+import { createConnection } from "mysql2/promise";
 import { parse, stringify } from "yaml";
 import { startStack } from "../../plugin/stack/stack.ts";
 import type { Stack } from "../../plugin/stack/stack-options.ts";
@@ -196,7 +198,9 @@ describe("the archive at the command line", { timeout: 360_000 }, () => {
   test("an export is checked without server and configuration", async () => {
     const dir = join(folder, "export");
     const key = await publicKey();
-    const [written] = await json<{ events: number }[]>("compliance", "export", dir);
+    const [written] = await json<{ events: number; recorded: string }[]>(
+      ...["compliance", "export", dir, "--reason", "audit, ticket 4711"],
+    );
     assert.equal(written?.events, 350);
     assert.equal(statSync(dir).mode & 0o077, 0, "what people wrote is nobody else's");
     const away = join(folder, "no-such.yaml");
@@ -205,6 +209,23 @@ describe("the archive at the command line", { timeout: 360_000 }, () => {
     assert.equal(JSON.parse(checked.out).size, 350);
     const again = await parlance(config, "compliance", "export", dir);
     assert.deepEqual([again.code, again.err.includes("is not empty")], [64, true]);
+    await until("it is on record", async () => (await countRows(database, "archive_leaf")) === 351, WAIT_MS);
+    await signed();
+    const [record] = await database.rows<{ event_id: Buffer; body: Buffer }>(
+      "SELECT l.event_id, c.body FROM archive_leaf l JOIN archive_content c ON c.seq = l.seq WHERE l.seq = 350",
+    );
+    assert.equal(record?.event_id.toString("hex"), written?.recorded);
+    const { kind, stream, actor, node, detail } = JSON.parse(record?.body.toString("utf8") ?? "");
+    const { root, ...about } = detail;
+    assert.deepEqual(
+      { kind, stream, actor: actor.uri, node, about },
+      {
+        ...{ kind: "COMPL_EXPORT", stream: "archive", actor: `administrator:${userInfo().username}` },
+        node: hostname().replace(/[^\w.-]/g, ""),
+        about: { events: 350, folder: dir, from: 0, to: 349, reason: "audit, ticket 4711" },
+      },
+    );
+    assert.ok(readFileSync(join(dir, "checkpoints.txt"), "utf8").includes(`\n350\n${root}\n`));
     const log = join(dir, "log-000000.jsonl");
     writeFileSync(log, readFileSync(log, "utf8").replace("message 7", "massage 7"));
     const changed = await parlance(away, "compliance", "verify", "--offline", dir, "--key", key);
@@ -216,6 +237,48 @@ describe("the archive at the command line", { timeout: 360_000 }, () => {
     const none = await parlance(away, "compliance", "verify", "--offline", dir, "--key", key);
     assert.equal(none.code, 3);
     assert.match(none.out, /could not be checked\n.*manifest\.json does not exist/);
+  });
+
+  test("an export that cannot be recorded is not made: not by an account that may only read, not with the archive switched off", async () => {
+    const [server] = await database.rows<{ socket: string }>("SELECT @@socket AS socket");
+    const init = readFileSync(join(stack.stateDir, "secret", "mariadb-init.sql"), "utf8");
+    const password = /'root'@'localhost' IDENTIFIED BY '([^']+)'/.exec(init)?.[1];
+    const root = await createConnection({
+      ...{ socketPath: server?.socket ?? "", user: "root", password: password ?? "" },
+    });
+    await root.query("CREATE USER reader@'127.0.0.1' IDENTIFIED BY 'reads'");
+    await root.query("GRANT SELECT ON parlance.* TO reader@'127.0.0.1'");
+    await root.end();
+    const url = new URL(stack.mysqlUrl);
+    [url.username, url.password] = ["reader", "reads"];
+    writeFileSync(join(stack.stateDir, "secret", "reader.url"), `${url}\n`, { mode: 0o600 });
+    const reading = change(() => {}, join(stack.stateDir, "reader.yaml"));
+    const settings = parse(readFileSync(reading, "utf8"));
+    settings.mysql["url-file"] = "./secret/reader.url";
+    writeFileSync(reading, stringify(settings));
+    const off = change(
+      (compliance) => {
+        compliance.archive = { enabled: false };
+      },
+      join(stack.stateDir, "off.yaml"),
+    );
+    const dir = join(folder, "unrecorded");
+    for (const [file, why] of [
+      [reading, /could not be written \(database: ER_TABLEACCESS_DENIED_ERROR.*needs UPDATE on counter/],
+      [off, /compliance\.archive\.enabled is off/],
+    ] as const) {
+      const refused = await parlance(file, "compliance", "export", dir);
+      assert.deepEqual([refused.code, refused.out, readdirSync(dir)], [1, "", []]);
+      assert.match(
+        refused.err,
+        /^parlance: nothing was exported: an export is recorded in the archive before it begins, and /,
+      );
+      assert.match(refused.err, why);
+    }
+    assert.equal((await parlance(reading, "compliance", "status")).code, 0, "it may read");
+    const long = await parlance(config, "compliance", "export", dir, "--reason", "x".repeat(1_001));
+    assert.deepEqual([long.code, readdirSync(dir)], [64, []]);
+    assert.equal(await countRows(database, "archive_leaf"), 351);
   });
 
   test("another key signs from now on, and both vouch for the log", async () => {
@@ -237,11 +300,12 @@ describe("the archive at the command line", { timeout: 360_000 }, () => {
     assert.equal(await publicKey(), rotated?.newKey);
     assert.equal(existsSync(`${keyFile}.new`), false);
     // It has waited for the new key's first word.
-    assert.equal((await parlance(config, "compliance", "verify")).code, 0);
+    const vouched = await parlance(config, "compliance", "verify");
+    assert.equal(vouched.code, 0, vouched.out);
     assert.equal(statSync(rotated?.oldKeyIn ?? "").mode & 0o777, 0o600);
     await record(30);
     const found = await json<{ verdict: string; size: number; signed: number }>("compliance", "verify");
-    assert.deepEqual([found.verdict, found.size, found.signed], ["ok", 381, 381]);
+    assert.deepEqual([found.verdict, found.size, found.signed], ["ok", 382, 382]);
     const proof = await json<Proof>("compliance", "prove", "380");
     assert.equal((await independent({ key: rotated?.newKey, record: proof })).out, "accepted\n");
     const old = await parlance(config, "compliance", "verify", "--key", before);
@@ -319,11 +383,14 @@ describe("the archive at the command line", { timeout: 360_000 }, () => {
     const mine = join(stack.stateDir, "compliance", "checkpoints.txt");
     assert.equal((await parlance(config, "compliance", "verify", "--checkpoint", mine)).code, 0);
     const dir = join(folder, "older");
+    // The export is itself an event, and soon there is a checkpoint of it.
+    const before = join(folder, "before-export.txt");
+    copyFileSync(mine, before);
     await json("compliance", "export", dir);
-    const offline = ["compliance", "verify", "--offline", dir, "--checkpoint", mine];
-    assert.equal((await parlance(config, ...offline)).code, 0);
+    const offline = ["compliance", "verify", "--offline", dir, "--checkpoint"];
+    assert.equal((await parlance(config, ...offline, before)).code, 0);
     await record(1);
-    const older = await parlance(config, ...offline);
+    const older = await parlance(config, ...offline, mine);
     assert.equal(older.code, 2, older.out);
     assert.match(older.out, /the export ends with \d+ events, before the checkpoint of \d+ in /);
     // What a crash leaves behind spoils nothing.

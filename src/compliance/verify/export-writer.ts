@@ -18,6 +18,22 @@ const PER_FILE = 100_000;
 /** Checkpoints in one write. */
 const AT_ONCE = 5_000;
 
+/** In the archive's own stream: who took which events out of it, and why. */
+export const COMPL_EXPORT = "COMPL_EXPORT";
+
+/** What is about to be written: the events of a checkpoint. */
+export interface Announced {
+  readonly size: number;
+  /** Base64. */
+  readonly root: string;
+}
+
+export interface ExportHooks {
+  /** Called before the first byte is written, which does not happen when it throws. */
+  readonly announce?: (announced: Announced) => Promise<void>;
+  readonly onProgress?: (done: number, all: number) => void;
+}
+
 /**
  * Writes the log, as far as its last checkpoint reaches, into an empty folder: everything that is needed to check it elsewhere.
  * Reads and writes as a stream.
@@ -27,7 +43,7 @@ export async function exportLog(
   source: LogSource,
   folder: string,
   keys: readonly VerifierKey[],
-  onProgress: (done: number, all: number) => void = () => {},
+  { announce, onProgress = () => {} }: ExportHooks = {},
 ): Promise<Manifest> {
   await mkdir(folder, { recursive: true, mode: 0o700 });
   if ((await readdir(folder)).length > 0) throw new CannotCheck(`${folder} is not empty: give a new folder`);
@@ -38,7 +54,8 @@ export async function exportLog(
     throw new CannotCheck(
       "there is no checkpoint yet: the worker makes one within a minute of the first event",
     );
-  const { origin, size } = readCheckpoint(last.note);
+  const { origin, size, root } = readCheckpoint(last.note);
+  await announce?.({ size, root: root.toString("base64") });
   const files: ExportedFile[] = [];
   const wanted = new Set(own.map(({ seq }) => seq));
   const ownLines: string[] = [];
