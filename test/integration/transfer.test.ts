@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -59,6 +60,12 @@ test("a room is saved while people are in it, lost, and brought back with its nu
   ]);
   assert.match(readFileSync(report, "utf8"), new RegExp(`${uri}: 3 messages, [0-9a-f]{64}`));
   await alice.signOff();
+
+  // It travels as one file, as docs/export.md says.
+  const packed = join(folder, "saved.tar.gz");
+  execFileSync("tar", ["-C", folder, "-czf", packed, "saved"]);
+  rmSync(to, { recursive: true });
+  execFileSync("tar", ["-C", folder, "-xzf", packed]);
 
   const taken = await parlance("import", to, "--dry-run");
   assert.equal(taken.code, 64);

@@ -24,6 +24,9 @@ const node = (nodeID: number, more: MgcRecord): MgcRecord => ({
   nodeGuid: guid(nodeID),
   nodeDesc: "",
   disabled: false,
+  // Published as "not null", although both mean nothing for categories.
+  behavior: 4,
+  visibility: 6,
   ...added,
   ...more,
 });
@@ -171,27 +174,86 @@ export const LYNC: MgcTables = {
 };
 
 export interface CsvStyle {
-  readonly encoding?: "utf8" | "utf8-bom" | "utf16le-bom";
+  readonly encoding?: "utf8" | "utf8-bom" | "utf16le" | "utf16le-bom";
   readonly delimiter?: string;
   readonly end?: string;
   readonly null?: string;
+  readonly empty?: string;
   readonly bits?: readonly [string, string];
+  readonly quoted?: "where needed" | "always" | "never";
+  readonly headings?: boolean;
+  /** Before the headings, below them and behind the last row. */
+  readonly before?: string;
+  readonly underline?: string;
+  readonly after?: string;
+  /** Columns that are none of the table's. */
+  readonly more?: readonly string[];
 }
 
+/** As tools write tables that are said to write them so. */
+export const CSV_TOOLS = {
+  "Export-Csv of Windows PowerShell behind Invoke-Sqlcmd": {
+    encoding: "utf16le-bom",
+    before: "#TYPE System.Data.DataRow\r\n",
+    quoted: "always",
+    bits: ["False", "True"],
+    more: ["RowError", "RowState", "Table", "ItemArray", "HasErrors"],
+  },
+  "Export-Csv of PowerShell 7": { quoted: "always", bits: ["False", "True"], delimiter: ";" },
+  "bcp -w -t 0x1F -r 0x1E": {
+    encoding: "utf16le",
+    delimiter: "\x1f",
+    end: "\x1e",
+    quoted: "never",
+    headings: false,
+    empty: "\0",
+  },
+  "bcp -c -C 65001": { delimiter: "\t", quoted: "never", headings: false, empty: "\0" },
+  "sqlcmd -W -s |": {
+    delimiter: "|",
+    quoted: "never",
+    null: "NULL",
+    underline: "----",
+    after: "\r\n(8 rows affected)\r\n",
+  },
+} satisfies Record<string, CsvStyle>;
+
 export function writeCsvTables(folder: string, tables: MgcTables, style: CsvStyle = {}): void {
-  const { encoding = "utf8", delimiter = ",", end = "\r\n", null: nothing = "", bits = ["0", "1"] } = style;
+  const { encoding = "utf8", delimiter = ",", end = "\r\n", bits = ["0", "1"], more = [] } = style;
+  const { quoted = "where needed", headings = true, before = "", after = "" } = style;
   mkdirSync(folder, { recursive: true });
   for (const [table, records] of Object.entries(tables)) {
     const columns = TABLES[table as Table]; // its own keys
     const cell = (value: MgcValue | undefined) => {
-      if (value === null || value === undefined) return nothing;
+      if (value === null || value === undefined) return quoted === "always" ? '""' : (style.null ?? "");
+      if (value === "" && quoted !== "always") return style.empty ?? "";
       const text = typeof value === "boolean" ? bits[value ? 1 : 0] : String(value);
-      return /["\r\n,;\t|]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+      const isBare = quoted === "never" || (quoted === "where needed" && !/["\r\n,;\t|]/.test(text));
+      return isBare ? text : `"${text.replaceAll('"', '""')}"`;
     };
-    const lines = [columns, ...records.map((record) => columns.map((name) => cell(record[name])))];
-    const text = lines.map((cells) => cells.join(delimiter) + end).join("");
+    const { underline } = style;
+    const lines = [
+      ...(headings ? [[...columns, ...more].map((name) => cell(name))] : []),
+      ...(underline === undefined ? [] : [columns.map(() => underline)]),
+      ...records.map((record) => [...columns.map((name) => cell(record[name])), ...more.map(() => '""')]),
+    ];
+    const text = before + lines.map((cells) => cells.join(delimiter) + end).join("") + after;
     writeFileSync(join(folder, `dbo.${table}.csv`), bytesIn(encoding, text));
   }
+}
+
+/** What a tool can write that puts nothing in quotes: without ends of lines and separators in texts. */
+export function inOneLine(tables: MgcTables): MgcTables {
+  const plain = (value: MgcValue | undefined) =>
+    typeof value === "string" ? value.replace(/[\r\n\t|]+/g, " ") : (value ?? null);
+  return Object.fromEntries(
+    Object.entries(tables).map(([table, records]) => [
+      table,
+      records.map((record) =>
+        Object.fromEntries(Object.entries(record).map(([name, value]) => [name, plain(value)])),
+      ),
+    ]),
+  );
 }
 
 /** As Generate Scripts of SQL Server Management Studio writes it, with some of what other tools do. */
@@ -227,7 +289,42 @@ export function sqlScript(tables: MgcTables): string {
   return statements.join("");
 }
 
+/** As other tools do: long texts in pieces, ends of lines as CHAR(13), GUIDs and texts as bytes, times with seven decimals. */
+export function otherScript(tables: MgcTables): string {
+  const text = (given: string) =>
+    `N'${given
+      .replaceAll("'", "''")
+      .replaceAll("\r", "' + CHAR(13) + N'")
+      .replaceAll("\n", "' +\n NCHAR( 10 )+N'")}'`;
+  const value = (given: MgcValue | undefined): string => {
+    if (given === null || given === undefined) return "null";
+    if (typeof given === "boolean") return `CAST(${given ? 1 : 0} AS bit)`;
+    if (typeof given === "bigint") return `CONVERT([bigint], ${given})`;
+    if (typeof given !== "string") return `cast(${given} as Numeric(18, 0))`;
+    if (/^\d{4}-\d\d-\d\d /.test(given)) return `CAST(N'${given.replace(" ", "T")}0000' AS DateTime2(7))`;
+    if (/^[\da-f]{8}-[\da-f-]{27}$/.test(given)) return `CAST(${guidBytes(given)} AS UniqueIdentifier)`;
+    if (given.startsWith("{\\rtf")) return `'${given}'`;
+    if (given.length % 3 > 0) return `CONVERT(nvarchar(max), ${text(given)})`;
+    return `CAST(0x${Buffer.from(given, "utf16le").toString("hex").toUpperCase()} AS nvarchar(max))`;
+  };
+  return Object.entries(tables)
+    .map(([table, records]) => {
+      const columns = TABLES[table as Table].toReversed(); // its own keys
+      const rows = records.map((record) => `\t (${columns.map((name) => value(record[name])).join(",")})`);
+      return `SET IDENTITY_INSERT mgc.dbo.${table} ON;\r\nINSERT INTO mgc.dbo.${table} (${columns.map((name) => `[${name}]`).join(",")}) VALUES\r\n${rows.join(",\r\n")};\r\n`;
+    })
+    .join("GO 1\r\n");
+}
+
+/** As SQL Server keeps it. */
+function guidBytes(guid: string): string {
+  const [a = "", b = "", c = "", ...rest] = guid.split("-");
+  const turned = (hex: string) => Buffer.from(hex, "hex").reverse().toString("hex");
+  return `0x${turned(a)}${turned(b)}${turned(c)}${rest.join("")}`;
+}
+
 export function bytesIn(encoding: CsvStyle["encoding"], text: string): Buffer {
+  if (encoding === "utf16le") return Buffer.from(text, "utf16le");
   if (encoding === "utf16le-bom") return Buffer.from(`\uFEFF${text}`, "utf16le");
   return Buffer.from(encoding === "utf8-bom" ? `\uFEFF${text}` : text, "utf8");
 }

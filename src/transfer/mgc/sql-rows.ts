@@ -1,17 +1,14 @@
-import { TransferError } from "../transfer-error.ts";
 import { decodedFile } from "./decoded.ts";
 import type { Cell, Row } from "./row.ts";
 import { TABLES, type Table } from "./schema.ts";
+import { MORE, SqlText } from "./sql-text.ts";
 
 /** Characters of one row of values. */
 const MOST_CHARACTERS = 64_000_000;
 const NAMES = new Map(Object.keys(TABLES).map((name) => [name.toLowerCase(), name as Table])); // its own keys
 
-/** What there is of the text ends before what is looked at does. */
-const MORE = Symbol("more");
-
 /**
- * Rows of the tables from a script of INSERT statements, as SQL Server's tools write it: `N'…'`, `0x…`, CAST and CONVERT of these,
+ * Rows of the tables from a script of INSERT statements, as SQL Server's tools write it: `N'…'`, `0x…`, CAST and CONVERT of these, + and CHAR(13),
  * several rows behind one VALUES, comments, GO, and statements of other kinds, which are passed over.
  * @throws {TransferError} with the line
  */
@@ -24,86 +21,63 @@ export async function* sqlRows(path: string): AsyncGenerator<Row> {
   yield* script.rows(true);
 }
 
-class Script {
-  readonly #path: string;
-  #text = "";
-  #at = 0;
-  #line = 1;
+class Script extends SqlText {
   /** Length below which it is no use to look again. */
   #wanted = 0;
   #insert: { readonly table: Table | undefined; readonly columns: readonly string[] } | undefined;
-  #isEnd = false;
   /** In the text of a procedure: its INSERTs insert nothing here. */
   #isBody = false;
 
-  constructor(path: string) {
-    this.#path = path;
-  }
-
-  add(text: string): void {
-    this.#text += text;
-  }
-
   /** What is whole so far. */
   *rows(isEnd: boolean): Generator<Row> {
-    this.#isEnd = isEnd;
-    if (!isEnd && this.#text.length < this.#wanted) return;
+    this.isEnd = isEnd;
+    if (!isEnd && this.text.length < this.#wanted) return;
     for (;;) {
-      const from = this.#at;
+      const from = this.at;
       try {
-        this.#trivia();
-        if (this.#at >= this.#text.length) break;
+        this.trivia();
+        if (this.at >= this.text.length) break;
         const row = this.#insert ? this.#values(this.#insert) : this.#between();
-        this.#pass(from);
+        this.pass(from);
         if (row) yield row;
       } catch (error) {
         if (error !== MORE) throw error;
-        this.#at = from;
-        if (isEnd) throw this.#wrong("the script ends in the middle of a statement");
-        if (this.#text.length - from > MOST_CHARACTERS) throw this.#wrong("a statement is too long");
+        this.at = from;
+        if (isEnd) throw this.wrong("the script ends in the middle of a statement");
+        if (this.text.length - from > MOST_CHARACTERS) throw this.wrong("a statement is too long");
         break;
       }
     }
-    this.#text = this.#text.slice(this.#at);
-    this.#at = 0;
+    this.text = this.text.slice(this.at);
+    this.at = 0;
     // Long values are not looked at anew with each little piece.
-    this.#wanted = this.#text.length * 2;
-  }
-
-  /** Counts the lines of what is done with. */
-  #pass(from: number): void {
-    for (
-      let at = this.#text.indexOf("\n", from);
-      at >= 0 && at < this.#at;
-      at = this.#text.indexOf("\n", at + 1)
-    )
-      this.#line += 1;
+    this.#wanted = this.text.length * 2;
   }
 
   #between(): undefined {
-    if (this.#match(/GO(?![\w@#$])/iy) !== undefined) this.#isBody = false;
+    if (this.match(/GO(?![\w@#$])/iy) !== undefined) this.#isBody = false;
     else if (
-      this.#match(/(CREATE|ALTER)\s+(OR\s+ALTER\s+)?(PROC|PROCEDURE|TRIGGER|FUNCTION|VIEW)\s/iy) !== undefined
+      this.match(/(CREATE|ALTER)\s+(OR\s+ALTER\s+)?(PROC|PROCEDURE|TRIGGER|FUNCTION|VIEW)\s/iy) !== undefined
     )
       this.#isBody = true;
-    const insert = this.#isBody ? undefined : this.#match(/INSERT(?![\w@#$])/iy);
+    const insert = this.#isBody ? undefined : this.match(/INSERT(?![\w@#$])/iy);
     if (insert === undefined) return this.#skipToken();
-    this.#trivia();
-    if (this.#match(/INTO(?![\w@#$])/iy) !== undefined) this.#trivia();
-    const table = NAMES.get(this.#name().toLowerCase());
-    this.#trivia();
+    this.trivia();
+    if (this.match(/INTO(?![\w@#$])/iy) !== undefined) this.trivia();
+    const table = NAMES.get(this.name().toLowerCase());
+    this.trivia();
     const columns: string[] = [];
-    if (this.#peek("("))
+    if (this.peek("("))
       do {
-        this.#at += 1;
-        this.#trivia();
-        columns.push(this.#name().toLowerCase());
-        this.#trivia();
-      } while (this.#peek(","));
-    if (columns.length > 0) this.#expect(")");
-    this.#trivia();
-    if (this.#match(/VALUES(?![\w@#$])/iy) === undefined) {
-      if (table) throw this.#wrong(`only INSERT … VALUES is understood for ${table}`);
+        this.at += 1;
+        this.trivia();
+        columns.push(this.name().toLowerCase());
+        this.trivia();
+      } while (this.peek(","));
+    if (columns.length > 0) this.expect(")");
+    this.trivia();
+    if (this.match(/VALUES(?![\w@#$])/iy) === undefined) {
+      if (table) throw this.wrong(`only INSERT … VALUES is understood for ${table}`);
       return undefined;
     }
     this.#insert = {
@@ -120,179 +94,114 @@ class Script {
     readonly table: Table | undefined;
     readonly columns: readonly string[];
   }): Row | undefined {
-    if (this.#peek(",")) {
-      this.#at += 1;
-      this.#trivia();
+    if (this.peek(",")) {
+      this.at += 1;
+      this.trivia();
     }
-    if (!this.#peek("(")) {
+    if (!this.peek("(")) {
       this.#insert = undefined;
       return undefined;
     }
     const values: Cell[] = [];
     do {
-      this.#at += 1;
-      this.#trivia();
-      values.push(this.#value());
-      this.#trivia();
-    } while (this.#peek(","));
-    this.#expect(")");
+      this.at += 1;
+      this.trivia();
+      values.push(this.#sum());
+    } while (this.peek(","));
+    this.expect(")");
     if (!table) return undefined;
     if (values.length !== columns.length)
-      throw this.#wrong(`${values.length} values for ${columns.length} columns of ${table}`);
+      throw this.wrong(`${values.length} values for ${columns.length} columns of ${table}`);
     const cells = Object.fromEntries(columns.map((name, at) => [name, values[at] ?? null]));
-    return { table, cells, where: `${this.#path}, line ${this.#line}` };
+    return { table, cells, where: `${this.path}, line ${this.line}` };
+  }
+
+  /** One value, or texts with + between them: long ones, and ends of lines as CHAR(13). */
+  #sum(): Cell {
+    let sum = this.#term();
+    while (this.peek("+")) {
+      this.at += 1;
+      this.trivia();
+      const next = this.#term();
+      if (!sum.isText || !next.isText) throw this.wrong("only texts can stand beside +");
+      sum = { isText: true, value: `${sum.value ?? ""}${next.value ?? ""}` };
+    }
+    return sum.value;
+  }
+
+  #term(): { readonly value: Cell; readonly isText: boolean } {
+    const isText = /['NC]/i.test(this.text[this.at] ?? ""); // N'…', CHAR, CAST, CONVERT
+    const value = this.#value();
+    this.trivia();
+    return { value, isText: isText && typeof value === "string" };
   }
 
   #value(): Cell {
-    const char = this.#text[this.#at];
+    const char = this.text[this.at];
     if (char === undefined) throw MORE;
-    if (char === "'" || ((char === "N" || char === "n") && this.#charAfter() === "'")) return this.#string();
-    const bytes = this.#match(/0x[0-9a-f]*/iy);
+    if (char === "'" || ((char === "N" || char === "n") && this.charAfter() === "'")) return this.string();
+    const bytes = this.match(/0x[0-9a-f]*/iy);
     if (bytes !== undefined) return Buffer.from(bytes.slice(2), "hex");
-    const number = this.#match(/[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?/iy);
+    const number = this.match(/[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?/iy);
     if (number !== undefined) return number;
-    if (this.#match(/NULL(?![\w@#$])/iy) !== undefined) return null;
-    if (this.#match(/CAST(?=\s*\()/iy) !== undefined) return this.#cast();
-    if (this.#match(/CONVERT(?=\s*\()/iy) !== undefined) return this.#convert();
-    if (this.#text.length - this.#at < 16) throw MORE;
-    throw this.#wrong(`this is no value: ${JSON.stringify(this.#text.slice(this.#at, this.#at + 20))}`);
+    if (this.match(/NULL(?![\w@#$])/iy) !== undefined) return null;
+    if (this.match(/CAST(?=\s*\()/iy) !== undefined) return this.#cast();
+    if (this.match(/CONVERT(?=\s*\()/iy) !== undefined) return this.#convert();
+    const character = this.match(/N?CHAR\s*\(\s*\d{1,5}\s*\)/iy);
+    if (character !== undefined) return String.fromCharCode(Number(/\d+/.exec(character)?.[0]));
+    if (!this.isEnd && this.text.length - this.at < 16) throw MORE;
+    throw this.wrong(`this is no value: ${JSON.stringify(this.text.slice(this.at, this.at + 20))}`);
   }
 
   /** CAST(value AS type) */
   #cast(): Cell {
-    this.#trivia();
-    this.#expect("(");
-    this.#trivia();
-    const value = this.#value();
-    this.#trivia();
-    if (this.#match(/AS(?![\w@#$])/iy) === undefined) throw this.#wrong("CAST without AS");
-    this.#trivia();
+    this.trivia();
+    this.expect("(");
+    this.trivia();
+    const value = this.#sum();
+    if (this.match(/AS(?![\w@#$])/iy) === undefined) throw this.wrong("CAST without AS");
+    this.trivia();
     this.#type();
-    this.#expect(")");
+    this.expect(")");
     return value;
   }
 
   /** CONVERT(type, value[, style]) */
   #convert(): Cell {
-    this.#trivia();
-    this.#expect("(");
-    this.#trivia();
+    this.trivia();
+    this.expect("(");
+    this.trivia();
     this.#type();
-    this.#expect(",");
-    this.#trivia();
-    const value = this.#value();
-    this.#trivia();
-    if (this.#peek(",")) {
-      this.#at += 1;
-      this.#trivia();
+    this.expect(",");
+    this.trivia();
+    const value = this.#sum();
+    if (this.peek(",")) {
+      this.at += 1;
+      this.trivia();
       this.#value();
-      this.#trivia();
+      this.trivia();
     }
-    this.#expect(")");
+    this.expect(")");
     return value;
   }
 
   #type(): void {
-    this.#name();
-    this.#trivia();
-    if (!this.#peek("(")) return;
-    const end = this.#text.indexOf(")", this.#at);
+    this.name();
+    this.trivia();
+    if (!this.peek("(")) return;
+    const end = this.text.indexOf(")", this.at);
     if (end < 0) throw MORE;
-    this.#at = end + 1;
-    this.#trivia();
-  }
-
-  #string(): string {
-    const from = this.#text.indexOf("'", this.#at) + 1;
-    for (let end = this.#text.indexOf("'", from); ; end = this.#text.indexOf("'", end + 2)) {
-      if (end < 0 || (end + 1 >= this.#text.length && !this.#isEnd)) throw MORE;
-      if (this.#text[end + 1] === "'") continue;
-      this.#at = end + 1;
-      return this.#text.slice(from, end).replaceAll("''", "'");
-    }
-  }
-
-  /** The last part of `[db].[dbo].[name]`, quoted or not. */
-  #name(): string {
-    for (;;) {
-      const quoted = this.#match(/\[[^\]]*\]|"[^"]*"/y);
-      const name = quoted?.slice(1, -1) ?? this.#match(/[\w@#$]+/y);
-      if (name === undefined) {
-        if (this.#text.length - this.#at < 512) throw MORE;
-        throw this.#wrong("a name is missing");
-      }
-      if (!this.#peek(".")) return name;
-      this.#at += 1;
-    }
+    this.at = end + 1;
+    this.trivia();
   }
 
   #skipToken(): undefined {
-    const char = this.#text[this.#at];
-    if (char === "'" || ((char === "N" || char === "n") && this.#charAfter() === "'")) this.#string();
-    else if (this.#match(/\[[^\]]*\]|"[^"]*"|[\w@#$]+/y) === undefined) {
+    const char = this.text[this.at];
+    if (char === "'" || ((char === "N" || char === "n") && this.charAfter() === "'")) this.string();
+    else if (this.match(/\[[^\]]*\]|"[^"]*"|[\w@#$]+/y) === undefined) {
       if (char === "[" || char === '"') throw MORE;
-      this.#at += 1;
+      this.at += 1;
     }
     return undefined;
-  }
-
-  #charAfter(): string {
-    const char = this.#text[this.#at + 1];
-    if (char === undefined && !this.#isEnd) throw MORE;
-    return char ?? "";
-  }
-
-  /** Blanks and comments; those in slashes may hold others. */
-  #trivia(): void {
-    for (;;) {
-      this.#match(/[\s\uFEFF\0]+/y, true);
-      if (this.#text.startsWith("--", this.#at)) {
-        const end = this.#text.indexOf("\n", this.#at);
-        if (end < 0 && !this.#isEnd) throw MORE;
-        this.#at = end < 0 ? this.#text.length : end + 1;
-      } else if (this.#text.startsWith("/*", this.#at)) this.#comment();
-      else return;
-    }
-  }
-
-  #comment(): void {
-    const edge = /\/\*|\*\//g;
-    edge.lastIndex = this.#at;
-    for (let depth = 0; ; ) {
-      const found = edge.exec(this.#text);
-      if (!found) throw MORE;
-      depth += found[0] === "/*" ? 1 : -1;
-      if (depth > 0) continue;
-      this.#at = edge.lastIndex;
-      return;
-    }
-  }
-
-  /** What matches here; it is not whole while more may follow. */
-  #match(pattern: RegExp, mayEnd = false): string | undefined {
-    pattern.lastIndex = this.#at;
-    const found = pattern.exec(this.#text)?.[0];
-    if (found === undefined) return undefined;
-    if (!mayEnd && !this.#isEnd && pattern.lastIndex >= this.#text.length) throw MORE;
-    this.#at = pattern.lastIndex;
-    return found;
-  }
-
-  #peek(char: string): boolean {
-    const next = this.#text[this.#at];
-    if (next === undefined && !this.#isEnd) throw MORE;
-    return next === char;
-  }
-
-  #expect(char: string): void {
-    if (!this.#peek(char))
-      throw this.#wrong(
-        `"${char}" is missing before ${JSON.stringify(this.#text.slice(this.#at, this.#at + 20))}`,
-      );
-    this.#at += 1;
-  }
-
-  #wrong(what: string): TransferError {
-    return new TransferError(`${this.#path}, line ${this.#line}: ${what}`);
   }
 }

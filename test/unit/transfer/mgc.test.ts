@@ -13,9 +13,13 @@ import { sqlRows } from "../../../src/transfer/mgc/sql-rows.ts";
 import { TransferError } from "../../../src/transfer/transfer-error.ts";
 import {
   bytesIn,
+  CSV_TOOLS,
+  type CsvStyle,
+  inOneLine,
   LYNC,
   type MgcRecord,
   type MgcTables,
+  otherScript,
   sqlScript,
   ticks,
   writeCsvTables,
@@ -76,6 +80,18 @@ test("tables as CSV of any kind and as a script of INSERTs give the same, byte b
     expected,
     "in any order",
   );
+});
+
+for (const [tool, style] of Object.entries(CSV_TOOLS) as [string, CsvStyle][])
+  test(`tables are read as ${tool} writes them`, async () => {
+    const tables = style.quoted === "never" && style.delimiter !== "\x1f" ? inOneLine(LYNC) : LYNC;
+    assert.deepEqual((await convert(csvFolder(tables, style))).all, (await convert(csvFolder(tables))).all);
+  });
+
+test("a script is read whatever its tool makes of texts, times, GUIDs and numbers", async () => {
+  const expected = (await convert(csvFolder(LYNC))).all;
+  for (const encoding of ["utf8", "utf16le-bom"] as const)
+    assert.deepEqual((await convert(sqlFile(otherScript(LYNC), encoding))).all, expected, encoding);
 });
 
 test("categories, rooms, lists, people and messages become what they are here", async () => {
@@ -256,6 +272,10 @@ test("tables that cannot be read are refused with file, line and what is wrong",
     /tblChat.csv, line 1: these are no headings of tblChat/,
   );
   await refused(
+    damaged("tblChat", (text) => `${text.replaceAll(",", "\t").replace(/^.*\r\n/, "")}10\t3\r\n`),
+    /tblChat.csv, line \d+: another number of fields than columns: use bcp -t 0x1F -r 0x1E/,
+  );
+  await refused(
     damaged("tblChat", () => ""),
     /line 1: there is nothing/,
   );
@@ -270,6 +290,7 @@ test("tables that cannot be read are refused with file, line and what is wrong",
     ["INSERT tblNode VALUES (1, 'open", /line 1: the script ends in the middle of a statement/],
     ["\n\nINSERT tblNode (nodeID) VALUES (1, 2)", /line 3: 2 values for 1 columns of tblNode/],
     ["INSERT tblNode (nodeID) VALUES (GETDATE(), 2, 3, 4, 5, 6)", /line 1: this is no value: "GETDATE\(/],
+    ["INSERT tblNode (nodeName) VALUES (N'a' + 1)", /line 1: only texts can stand beside \+/],
     ["INSERT tblNode SELECT 1", /line 1: only INSERT … VALUES is understood for tblNode/],
     ["INSERT tblNode (nodeID VALUES (1)", /line 1: "\)" is missing before/],
   ] as const)
