@@ -124,6 +124,17 @@ export function chatSettingsIn(file: string): ReadonlySet<string> {
   return new Set(Object.keys(chat ?? {}));
 }
 
+/** Lync's names for settings of section `compliance`. */
+const LYNCS_COMPLIANCE: ReadonlyMap<string, string> = new Map([
+  ["adaptertype", "adapter"],
+  ["adapteroutputdirectory", "output-directory"],
+  ["runinterval", "run-interval"],
+  ["onechatroomperoutputfile", "one-room-per-file"],
+  ["addchatroomdetails", "add-room-details"],
+  ["adduserdetails", "add-user-details"],
+  ["customconfiguration", "transform-command"],
+]);
+
 function describe(issue: z.core.$ZodIssue): string {
   // zod calls a missing setting one of the wrong type.
   if (issue.code === "invalid_type" && issue.message.endsWith("received undefined")) return "is missing";
@@ -131,7 +142,10 @@ function describe(issue: z.core.$ZodIssue): string {
   const [key = ""] = issue.keys;
   const known = keysAt(issue.path);
   const nearest = known.sort((a, b) => distance(key, a) - distance(key, b))[0];
-  const lyncs = issue.path.at(-1) === "chat" ? settingNamed(key) : undefined;
+  const lyncs =
+    issue.path.at(-1) === "chat"
+      ? settingNamed(key)
+      : issue.path.at(-1) === "compliance" && LYNCS_COMPLIANCE.get(key.toLowerCase());
   if (lyncs) return `there is no setting "${key}"; did you mean "${lyncs}"?`;
   const hint =
     nearest && distance(key, nearest) <= Math.min(3, key.length - 1)

@@ -1,6 +1,11 @@
 import { spawn } from "node:child_process";
 
-const MAX_OUTPUT = 65_536;
+export interface CommandLimits {
+  /** Bytes of its output. */
+  readonly maxOutput?: number;
+  /** False: what it complains about is not told, for it may hold what was said in a room. */
+  readonly tellsComplaint?: boolean;
+}
 
 /**
  * Runs a command of the operator's, without a shell: gives it `input` on its standard input and returns what it wrote.
@@ -10,6 +15,7 @@ export function runCommand(
   command: readonly string[],
   input: string | Uint8Array,
   timeoutMs: number,
+  { maxOutput = 65_536, tellsComplaint = true }: CommandLimits = {},
 ): Promise<Buffer> {
   const [program = "", ...args] = command;
   return new Promise((resolve, reject) => {
@@ -24,7 +30,7 @@ export function runCommand(
     const fail = (why: string) => reject(new Error(`${program} ${why}`));
     child.stdout.on("data", (chunk: Buffer) => {
       bytes += chunk.length;
-      if (bytes > MAX_OUTPUT) child.kill("SIGKILL");
+      if (bytes > maxOutput) child.kill("SIGKILL");
       else out.push(chunk);
     });
     child.stderr.on("data", (chunk: Buffer) => {
@@ -36,12 +42,12 @@ export function runCommand(
       fail(error.code === "ENOENT" ? "does not exist" : `cannot be run (${error.code ?? error.message})`),
     );
     child.once("close", (code, signal) => {
-      if (bytes > MAX_OUTPUT) fail(`wrote more than ${MAX_OUTPUT} bytes`);
+      if (bytes > maxOutput) fail(`wrote more than ${maxOutput} bytes`);
       else if (signal !== null)
         fail(`was ended by ${signal}${signal === "SIGKILL" ? ` after ${timeoutMs / 1_000} s` : ""}`);
       else if (code === 0) resolve(Buffer.concat(out));
       else {
-        const said = complaint.replace(/\s+/g, " ").trim().slice(0, 200);
+        const said = (tellsComplaint ? complaint : "").replace(/\s+/g, " ").trim().slice(0, 200);
         fail(`ended with code ${code}${said === "" ? "" : `: ${said}`}`);
       }
     });

@@ -1,12 +1,13 @@
 import { randomUUID } from "node:crypto";
 import { Reported } from "../src/alerts/reported.ts";
-import { makeAdapter } from "../src/compliance/adapter.ts";
+import { type ArchiveAdapter, makeAdapter } from "../src/compliance/adapter.ts";
 import { RunFolders } from "../src/compliance/folder.ts";
 import { formats } from "../src/compliance/formats/formats.ts";
 import type { ComplianceWatch } from "../src/compliance/ports.ts";
 import { ComplianceWorker } from "../src/compliance/worker.ts";
 import { beginArchive } from "../src/store/mysql/archive-begin.ts";
 import { Database } from "../src/store/mysql/database.ts";
+import { MysqlDetails } from "../src/store/mysql/details-store.ts";
 import { MysqlHandoverStore } from "../src/store/mysql/handover-store.ts";
 import { requireSchema } from "../src/store/mysql/migrate.ts";
 import { MysqlOutboxStore } from "../src/store/mysql/outbox-store.ts";
@@ -14,16 +15,43 @@ import { RedisConnection } from "../src/store/redis/connection.ts";
 import { JobConsumer } from "../src/store/redis/job-consumer.ts";
 import type { Logger } from "../src/telemetry.ts";
 import type { Config } from "./config.ts";
+import { runCommand } from "./run-command.ts";
 import { watchWorker } from "./wire-alerts.ts";
 import { makeArchiveSealer } from "./wire-archive.ts";
 import { makeReconciler, makeStatements } from "./wire-reconcile.ts";
+
+/** Within the lease, so that nobody else takes the run over meanwhile. */
+const TRANSFORM_MS = 30_000;
+/** Bytes of what a transformation makes of one part. */
+const TRANSFORMED = 512 << 20;
+
+/** As the section `compliance` says. */
+export function archiveAdapter({ compliance, outputDirectory }: Config, database: Database): ArchiveAdapter {
+  const {
+    adapter,
+    "one-room-per-file": filePerRoom,
+    "add-room-details": roomDetails,
+    "add-user-details": userDetails,
+    "transform-command": words,
+  } = compliance;
+  const limits = { maxOutput: TRANSFORMED, tellsComplaint: false };
+  const transform = words && {
+    words,
+    run: (part: Buffer) => runCommand(words, part, TRANSFORM_MS, limits),
+  };
+  const extras =
+    roomDetails || userDetails || transform
+      ? { roomDetails, userDetails, details: new MysqlDetails(database), transform }
+      : undefined;
+  return makeAdapter(adapter, formats[adapter], { filePerRoom }, new RunFolders(outputDirectory), extras);
+}
 
 /** Builds the compliance worker out of its parts and starts it. */
 export async function startWorker(config: Config, log: Logger): Promise<{ stop: () => Promise<void> }> {
   await requireSchema(config.mysqlUrl);
   if (config.compliance.archive.enabled) await beginArchive(config.mysqlUrl);
   const database = new Database({ url: config.mysqlUrl, connections: 6 });
-  const { adapter, "one-room-per-file": filePerRoom, "run-interval": runIntervalMs } = config.compliance;
+  const { "run-interval": runIntervalMs } = config.compliance;
   const watch: ComplianceWatch = {
     moved: (count) => log.debug({ count }, "events moved to the hand-over table"),
     conflict: (eventId) => log.error({ eventId }, "ALARM: two bodies under one event id"),
@@ -52,7 +80,7 @@ export async function startWorker(config: Config, log: Logger): Promise<{ stop: 
   const worker = new ComplianceWorker({
     outbox,
     handover: new MysqlHandoverStore(database, archived),
-    adapter: makeAdapter(adapter, formats[adapter], { filePerRoom }, new RunFolders(config.outputDirectory)),
+    adapter: archiveAdapter(config, database),
     watch,
     clock: { nowMs: () => Date.now() },
     holder,

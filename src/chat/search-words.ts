@@ -21,7 +21,7 @@ const INVISIBLE = /\u00ad|\ufe0e|\ufe0f/g;
 const SIGN = /(?![\0-\x7f])[\p{S}\p{P}\p{No}\ufdfa\ufdfb]/gu;
 const IN_ONE_WORD = /^[\p{L}\p{M}\p{N}]+$/u;
 const IS_NUMBER = /^\p{No}$/u;
-/** Between a sign and its neighbours; no message holds a NUL. */
+/** Between a sign and its neighbours; no client can post a NUL. */
 const EDGE = "\0";
 const WORD = `(?![${UNSPACED}])[\\p{L}\\p{M}\\p{N}]`;
 const NO_EDGE = new RegExp(`(?<!${WORD})\0|\0(?!${WORD})`, "gu");

@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { canonicalJson } from "../chat/compliance-event.ts";
 import type { ArchivedEvent } from "./archived-event.ts";
 import { MANIFEST_NAME, type RunManifest } from "./delivery.ts";
+import { type RunExtras, withExtras } from "./extras.ts";
 import type { ArchiveFormat, RenderOptions } from "./formats/format.ts";
 import type { ArchiveFolder, FileToWrite } from "./ports.ts";
 
@@ -13,6 +14,8 @@ export interface ArchiveAdapter {
   readonly folder: ArchiveFolder;
   /** All files of a run, the manifest last. Pure. @throws when one of the events is at fault. */
   render(runId: string, events: readonly ArchivedEvent[]): FileToWrite[];
+  /** With what goes beside them. @throws when that cannot be had just now, which is no event's fault */
+  complete(files: readonly FileToWrite[], events: readonly ArchivedEvent[]): Promise<readonly FileToWrite[]>;
 }
 
 export function makeAdapter(
@@ -20,13 +23,18 @@ export function makeAdapter(
   format: ArchiveFormat,
   options: RenderOptions,
   folder: ArchiveFolder,
+  extras?: RunExtras,
 ): ArchiveAdapter {
-  const configHash = sha256(canonicalJson({ format: format.name, version: format.version, options }));
+  const about = { format: format.name, version: format.version, options };
+  const { roomDetails = false, userDetails = false, transform } = extras ?? {};
+  const beside = { roomDetails, userDetails, transform: transform?.words ?? null };
+  const configHash = sha256(canonicalJson(extras ? { ...about, beside } : about));
   return {
     name,
     configHash,
     folder,
     render: (runId, events) => render(name, format, options, configHash, runId, events),
+    complete: async (files, events) => (extras ? withExtras(files, events, extras) : files),
   };
 }
 

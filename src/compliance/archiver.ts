@@ -45,7 +45,7 @@ const maxRetryMs = 900_000;
 
 /**
  * Hands the hand-over table to the adapter, batch by batch, and empties it. Exactly-once rests on three things: the batch
- * is fixed in the database before the first byte is written, its files depend on nothing else, and rows go only together
+ * is fixed in the database before the first byte is written, its parts depend on nothing else, and rows go only together
  * with the batch.
  */
 export class Archiver {
@@ -179,7 +179,7 @@ export class Archiver {
     let eventIds = run.eventIds;
     if (manifest === undefined) {
       const rows = await this.#store.rows(run);
-      const { files, poison } = findPoison(this.#adapter, run.runId, rows);
+      const { files, events: fit, poison } = findPoison(this.#adapter, run.runId, rows);
       if (poison.length > 0) {
         await this.#store.quarantine(lease, run, poison);
         for (const { eventId, reason } of poison) this.#watch.quarantined(eventId, reason);
@@ -187,9 +187,10 @@ export class Archiver {
       }
       const left = new Set(poison.map(({ eventId }) => eventId));
       eventIds = rows.map(({ eventId }) => eventId).filter((eventId) => !left.has(eventId));
+      const whole = fit.length > 0 ? await this.#adapter.complete(files, fit) : [];
       await this.#store.renewLease(lease, this.#leaseMs);
-      if (eventIds.length > 0) await folder.write(run.runId, files);
-      manifest = files.at(-1)?.bytes;
+      if (fit.length > 0) await folder.write(run.runId, whole);
+      manifest = whole.at(-1)?.bytes;
     }
     const { runId } = run;
     const about = { adapter, runId, node: this.#node, atMs: this.#clock.nowMs() };

@@ -5,6 +5,7 @@ import type { FileToWrite, HandoverRow } from "./ports.ts";
 export interface Rendered {
   /** Files of all events but the poison; empty when none is left. */
   readonly files: readonly FileToWrite[];
+  readonly events: readonly ArchivedEvent[];
   readonly poison: readonly { eventId: string; reason: string }[];
 }
 
@@ -25,10 +26,10 @@ export function findPoison(adapter: ArchiveAdapter, runId: string, rows: readonl
     }
   }
   try {
-    return { files: events.length === 0 ? [] : adapter.render(runId, events), poison };
+    return { files: events.length === 0 ? [] : adapter.render(runId, events), events, poison };
   } catch {
     const fit = halve(adapter, runId, events, poison);
-    return { files: fit.length === 0 ? [] : adapter.render(runId, fit), poison };
+    return { files: fit.length === 0 ? [] : adapter.render(runId, fit), events: fit, poison };
   }
 }
 

@@ -1,3 +1,5 @@
+import type { RoomDetails, UserDetails } from "./formats/details-xml.ts";
+
 /** What the compliance worker needs of the outside world, in its own words. */
 
 import type { Delivery } from "./delivery.ts";
@@ -99,6 +101,12 @@ export interface HandoverStore {
     run: ArchiveRun,
     rows: readonly { eventId: string; reason: string }[],
   ): Promise<void>;
+}
+
+/** What is known of rooms and users beyond their events. Ids that are gone are left out; in the order of ids. */
+export interface DetailsSource {
+  rooms(ids: readonly number[]): Promise<RoomDetails[]>;
+  users(ids: readonly number[]): Promise<UserDetails[]>;
 }
 
 export interface FileToWrite {

@@ -22,6 +22,7 @@ const hostile = [
   "line one\r\nline two\nline three\ttab \u0000 nul \b bell \u001a end",
   "Ünïcödé 漢字 😀👩‍👩‍👧 \u{10ffff} \u2028 \u2029 \ufeff",
   " leading and trailing ",
+  '<a href="https://example.com/?a=1&amp;b=2">a page</a> ma-chan://example.com/7c1e0f5a-0000-4000-8000-000000000001 :-) ;(',
   "\\",
   "'",
   "x".repeat(32_000),

@@ -1,12 +1,20 @@
 import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { Queue } from "bullmq";
+import { runCommand } from "../../plugin/run-command.ts";
 import type { ComplianceEvent } from "../../src/chat/compliance-event.ts";
 import { canonicalBody } from "../../src/chat/compliance-event.ts";
+import { makeAdapter } from "../../src/compliance/adapter.ts";
+import type { RunExtras } from "../../src/compliance/extras.ts";
+import { RunFolders } from "../../src/compliance/folder.ts";
+import { timeAttributes } from "../../src/compliance/formats/lync-time.ts";
+import { lyncXml } from "../../src/compliance/formats/lync-xml.ts";
 import { Database } from "../../src/store/mysql/database.ts";
+import { MysqlDetails } from "../../src/store/mysql/details-store.ts";
 import { MysqlOutboxStore } from "../../src/store/mysql/outbox-store.ts";
 import { RedisConnection } from "../../src/store/redis/connection.ts";
 import { JobConsumer } from "../../src/store/redis/job-consumer.ts";
@@ -15,9 +23,11 @@ import { insertOutbox } from "../support/compliance-events.ts";
 import { archivedMessages, countRows, filesIn, lyncAdapter } from "../support/compliance-lab.ts";
 import { ComplianceSetup, expected } from "../support/compliance-setup.ts";
 import { until } from "../support/until.ts";
-import { validate } from "../support/xmllint.ts";
+import { requireXsltproc, validate } from "../support/xmllint.ts";
 
 const schema = fileURLToPath(new URL("../vectors/lync-compliance.xsd", import.meta.url));
+
+const filedump = fileURLToPath(new URL("../../plugin/filedump.xsl", import.meta.url));
 
 const lab = new ComplianceSetup();
 
@@ -281,6 +291,92 @@ describe("jobs, servers that go away, and several workers", { timeout: 240_000 }
     for (const { worker } of pair) await worker.stop();
     await other.close();
     await queue.close();
+  });
+
+  test("another form of each file and what is known of rooms and users stand beside it, named in the manifest", async () => {
+    await requireXsltproc();
+    const { database, root } = lab;
+    for (const statement of [
+      "INSERT INTO category (id, guid, name) VALUES (1, '00000000-0000-4000-8000-0000000000c1', 'Trading')",
+      "INSERT INTO room (id, domain, guid, name, description, category_id, privacy, created_ms) VALUES " +
+        "(1, 'example.com', 'room-1', 'Room 1', 'prices & \"news\"', 1, 'secret', 1795395600123)",
+      "INSERT INTO principal (id, uri, kind, display_name, email) VALUES (17, 'sip:user17@example.com', 'user', 'User 17', NULL), " +
+        "(18, 'ma-grp:traders', 'group', 'Traders', NULL)",
+      "INSERT INTO membership (group_id, member_kind, member_id, source) VALUES (18, 'user', 17, 'manual')",
+    ])
+      await database.change(statement);
+    const extrasWith = (stylesheet: string): RunExtras => {
+      const words = ["xsltproc", "--nonet", "--nowrite", "--nomkdir", stylesheet, "-"];
+      const limits = { tellsComplaint: false };
+      const run = (part: Buffer) => runCommand(words, part, 30_000, limits);
+      const details = new MysqlDetails(database);
+      return { roomDetails: true, userDetails: true, details, transform: { words, run } };
+    };
+    const adapter = (stylesheet: string) =>
+      makeAdapter("archive", lyncXml, { filePerRoom: true }, new RunFolders(root), extrasWith(stylesheet));
+    const events = [
+      lab.make({ fact: { kind: "JOIN" } }),
+      ...["one", "line 1\n<2>"].map((text, at) =>
+        lab.make({ fact: { kind: "CHAT", number: at + 1, alert: false, text, rtf: null } }),
+      ),
+      lab.make({ roomId: 2, userId: 99 }),
+    ];
+    await insertOutbox(database, events);
+
+    const failing = lab.begin(database, adapter(join(root, "missing.xsl")));
+    await failing.worker.sweepNow();
+    assert.equal(
+      (await failing.worker.archiveNow())?.end,
+      "failed",
+      "an event is not to blame for a stylesheet",
+    );
+    assert.deepEqual([failing.seen.quarantined, filesIn(root)], [[], []]);
+
+    await lab.archiveAll(lab.begin(database, adapter(filedump)).worker);
+    const files = filesIn(root).map((name) => ({
+      name: name.split("/").at(-1) ?? "",
+      path: join(root, name),
+    }));
+    const one = (pattern: RegExp) =>
+      readFileSync(files.find(({ name }) => pattern.test(name))?.path ?? "", "utf8");
+    const manifest = JSON.parse(one(/^manifest/));
+    assert.deepEqual(
+      manifest.files.map(({ path }: { path: string }) => path.replace(/-[0-9a-f]{8}/, "-HASH")),
+      [
+        "part-0001.xml",
+        "part-0002.xml",
+        "transformed-0001.xml",
+        "transformed-0002.xml",
+        "details-0001-HASH.xml",
+      ],
+    );
+    for (const { path, sha256 } of manifest.files) {
+      const bytes = readFileSync(files.find(({ name }) => name === path)?.path ?? "");
+      assert.equal(createHash("sha256").update(bytes).digest("hex"), sha256, path);
+    }
+    for (const { path } of files.filter(({ name }) => name.startsWith("part-")))
+      assert.equal(await validate(path, schema), undefined, "the extras are no part of it");
+    const dump = one(/^transformed-0001/);
+    assert.match(dump, /<Conversation Perspective="Room 1_group_channel">/);
+    assert.match(dump, /<CorporateEmailID>user17@example.com<\/CorporateEmailID>/);
+    assert.match(dump, /<Content>line 1\n&lt;2&gt;<\/Content>/);
+    assert.equal(
+      one(/^details/),
+      [
+        '<?xml version="1.0" encoding="utf-8"?>',
+        '<Details xmlns="urn:parlance:compliance-details:1">',
+        ' <ChatRoom id="1" uri="ma-chan://example.com/room-1" name="Room 1" description="prices &amp; &quot;news&quot;" ' +
+          'category="Trading" privacy="secret" type="normal" disabled="false">',
+        `  <CreatedUTC ${timeAttributes(1_795_395_600_123)}/>`,
+        " </ChatRoom>",
+        ' <User id="17" uri="sip:user17@example.com" name="User 17" administrator="false">',
+        '  <Group uri="ma-grp:traders" name="Traders"/>',
+        " </User>",
+        "</Details>",
+        "",
+      ].join("\n"),
+      "what is gone is left out",
+    );
   });
 
   test("the database killed and restarted: the worker goes on by itself and nothing is missing", async () => {

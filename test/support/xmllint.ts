@@ -11,6 +11,12 @@ export async function requireXmllint(): Promise<void> {
   await run("apt-get", ["install", "-y", "--no-install-recommends", "libxml2-utils"], { timeout: 120_000 });
 }
 
+/** The same for xsltproc. */
+export async function requireXsltproc(): Promise<void> {
+  if (existsSync("/usr/bin/xsltproc")) return;
+  await run("apt-get", ["install", "-y", "--no-install-recommends", "xsltproc"], { timeout: 120_000 });
+}
+
 /** @returns undefined when the file is valid, else what xmllint says. */
 export async function validate(xmlFile: string, schemaFile: string): Promise<string | undefined> {
   try {

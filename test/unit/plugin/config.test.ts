@@ -57,6 +57,16 @@ test("a setting that can be changed at run time has the same bounds in the file,
     problem(sample.replace("  default-chat-history:", "  DefaultChatHistory:")),
     /there is no setting "DefaultChatHistory"; did you mean "default-chat-history"\?/,
   );
+  for (const [lyncs, ours] of [
+    ["RunInterval", "run-interval"],
+    ["AddUserDetails", "add-user-details"],
+    ["AddChatRoomDetails", "add-room-details"],
+    ["CustomConfiguration", "transform-command"],
+  ])
+    assert.match(
+      problem(sample.replace("  run-interval:", `  ${lyncs}:`)),
+      new RegExp(`there is no setting "${lyncs}"; did you mean "${ours}"\\?`),
+    );
 });
 
 test("a node name that Kamailio could not carry is refused", () => {

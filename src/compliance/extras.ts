@@ -1,0 +1,51 @@
+import { createHash } from "node:crypto";
+import type { ArchivedEvent } from "./archived-event.ts";
+import { detailsXml } from "./formats/details-xml.ts";
+import type { DetailsSource, FileToWrite } from "./ports.ts";
+
+/** What goes beside the files of a run and does not depend on its events alone. */
+export interface RunExtras {
+  /** Lync's AddChatRoomDetails. */
+  readonly roomDetails: boolean;
+  /** Lync's AddUserDetails. */
+  readonly userDetails: boolean;
+  readonly details: DetailsSource;
+  /** Lync's CustomConfiguration: another form of each part; the words say which one. */
+  readonly transform: { readonly words: readonly string[]; run(part: Buffer): Promise<Buffer> } | undefined;
+}
+
+const PART = /^part-(\d+)\.xml$/;
+
+/** @param files those of a run, the manifest last @returns the same with the extras, named in the manifest */
+export async function withExtras(
+  files: readonly FileToWrite[],
+  events: readonly ArchivedEvent[],
+  extras: RunExtras,
+): Promise<FileToWrite[]> {
+  const more: FileToWrite[] = [];
+  for (const { name, bytes } of files) {
+    const [, number] = PART.exec(name) ?? [];
+    if (number !== undefined && extras.transform)
+      more.push({ name: `transformed-${number}.xml`, bytes: await extras.transform.run(bytes) });
+  }
+  if (extras.roomDetails || extras.userDetails) {
+    const idsOf = (id: (event: ArchivedEvent) => number) =>
+      [...new Set(events.map(id))].sort((a, b) => a - b);
+    const rooms = extras.roomDetails ? await extras.details.rooms(idsOf(({ room }) => room.id)) : null;
+    const users = extras.userDetails ? await extras.details.users(idsOf(({ actor }) => actor.id)) : null;
+    const bytes = detailsXml(rooms, users);
+    // Details change: whoever else may still be writing this run writes his own file, and his manifest names that one.
+    more.push({ name: `details-0001-${sha256(bytes).slice(0, 8)}.xml`, bytes });
+  }
+  const manifest = files.at(-1);
+  if (!manifest || more.length === 0) return [...files];
+  const about = JSON.parse(manifest.bytes.toString("utf8")) as { files: unknown[] }; // made by adapter.ts
+  for (const { name, bytes } of more)
+    about.files.push({ path: name, bytes: bytes.length, sha256: sha256(bytes) });
+  const named = { name: manifest.name, bytes: Buffer.from(`${JSON.stringify(about, null, 1)}\n`) };
+  return [...files.slice(0, -1), ...more, named];
+}
+
+function sha256(data: Buffer): string {
+  return createHash("sha256").update(data).digest("hex");
+}
