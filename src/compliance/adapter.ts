@@ -15,7 +15,11 @@ export interface ArchiveAdapter {
   /** All files of a run, the manifest last. Pure. @throws when one of the events is at fault. */
   render(runId: string, events: readonly ArchivedEvent[]): FileToWrite[];
   /** With what goes beside them. @throws when that cannot be had just now, which is no event's fault */
-  complete(files: readonly FileToWrite[], events: readonly ArchivedEvent[]): Promise<readonly FileToWrite[]>;
+  complete(
+    files: readonly FileToWrite[],
+    events: readonly ArchivedEvent[],
+    stillOurs: () => Promise<void>,
+  ): Promise<readonly FileToWrite[]>;
 }
 
 export function makeAdapter(
@@ -34,7 +38,8 @@ export function makeAdapter(
     configHash,
     folder,
     render: (runId, events) => render(name, format, options, configHash, runId, events),
-    complete: async (files, events) => (extras ? withExtras(files, events, extras) : files),
+    complete: async (files, events, stillOurs) =>
+      extras ? withExtras(files, events, extras, stillOurs) : files,
   };
 }
 

@@ -187,8 +187,9 @@ export class Archiver {
       }
       const left = new Set(poison.map(({ eventId }) => eventId));
       eventIds = rows.map(({ eventId }) => eventId).filter((eventId) => !left.has(eventId));
-      const whole = fit.length > 0 ? await this.#adapter.complete(files, fit) : [];
-      await this.#store.renewLease(lease, this.#leaseMs);
+      const stillOurs = () => this.#store.renewLease(lease, this.#leaseMs);
+      const whole = fit.length > 0 ? await this.#adapter.complete(files, fit, stillOurs) : [];
+      await stillOurs();
       if (fit.length > 0) await folder.write(run.runId, whole);
       manifest = whole.at(-1)?.bytes;
     }

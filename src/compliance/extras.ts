@@ -16,17 +16,19 @@ export interface RunExtras {
 
 const PART = /^part-(\d+)\.xml$/;
 
-/** @param files those of a run, the manifest last @returns the same with the extras, named in the manifest */
+/** @param files those of a run, the manifest last @param stillOurs keeps the lease; to be asked before whatever takes long @returns the same with the extras, named in the manifest */
 export async function withExtras(
   files: readonly FileToWrite[],
   events: readonly ArchivedEvent[],
   extras: RunExtras,
+  stillOurs: () => Promise<void>,
 ): Promise<FileToWrite[]> {
   const more: FileToWrite[] = [];
   for (const { name, bytes } of files) {
     const [, number] = PART.exec(name) ?? [];
-    if (number !== undefined && extras.transform)
-      more.push({ name: `transformed-${number}.xml`, bytes: await extras.transform.run(bytes) });
+    if (number === undefined || !extras.transform) continue;
+    await stillOurs();
+    more.push({ name: `transformed-${number}.xml`, bytes: await extras.transform.run(bytes) });
   }
   if (extras.roomDetails || extras.userDetails) {
     const idsOf = (id: (event: ArchivedEvent) => number) =>

@@ -9,6 +9,7 @@ import { TABLES, type Table } from "./schema.ts";
 /** Characters of one row. */
 const MOST_CHARACTERS = 32_000_000;
 /** What stands in no text: `bcp -t 0x1F -r 0x1E`. */
+const FIRST_FIELD = 64;
 const FIELD_END = "\x1f";
 const ROW_END = "\x1e";
 /** The first column of every table is a number or a GUID. */
@@ -85,7 +86,7 @@ interface Style {
 
 function styleOf(text: string, table: Table): Style {
   const [type = ""] = /^\uFEFF?#TYPE [^\n]*\n/.exec(text) ?? []; // of Windows PowerShell's Export-Csv
-  const isSeparated = text.includes(FIELD_END);
+  const isSeparated = text.slice(0, FIRST_FIELD).includes(FIELD_END);
   const rowEnd = isSeparated && text.includes(ROW_END) ? ROW_END : undefined;
   const [headings = "", below = ""] = text.slice(type.length).split(rowEnd ?? /\r?\n/, 2);
   const delimiter = isSeparated ? FIELD_END : (["\t", ";", "|"].find((one) => headings.includes(one)) ?? ",");
