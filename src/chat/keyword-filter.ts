@@ -1,3 +1,4 @@
+import { composed } from "./search-words.ts";
 import { folded, holds } from "./whole-words.ts";
 
 /** Filters of one user, and words of one filter; more are left out. */
@@ -35,8 +36,11 @@ export function textMatcher(
   match: "all" | "any" | "exact",
   caseSensitive: boolean,
 ): (text: string) => boolean {
-  const form = caseSensitive ? (text: string) => text.normalize("NFKC") : folded;
-  const list = form(words).trim().split(/\s+/);
+  const form = caseSensitive ? composed : folded;
+  const list = form(words)
+    .split(/\s+/)
+    .filter((word) => word !== "");
+  if (list.length === 0) return () => false;
   const wanted = match === "exact" ? [list.join(" ")] : list;
   return (text) => {
     const readable = form(text).replace(/\s+/g, " ");

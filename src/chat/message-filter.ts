@@ -1,4 +1,5 @@
 import { textMatcher } from "./keyword-filter.ts";
+import { composed } from "./search-words.ts";
 
 export const TEXT_MATCHES = ["all", "any", "exact"] as const;
 export type TextMatch = (typeof TEXT_MATCHES)[number];
@@ -46,7 +47,8 @@ export function filterProblem(filter: MessageFilter): string | undefined {
     return "The first moment is after the last one.";
   if (words === undefined && (match !== undefined || caseSensitive !== undefined))
     return "How words match is said, but not which words.";
-  if (words !== undefined && (words.trim() === "" || words.length > MAX_WORDS))
+  // What nobody sees is in every text.
+  if (words !== undefined && (composed(words).trim() === "" || words.length > MAX_WORDS))
     return `Give words of 1 to ${MAX_WORDS} characters.`;
   return undefined;
 }

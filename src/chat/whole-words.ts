@@ -1,4 +1,6 @@
-/** When a word stands in a text for filters and for moderation; the history search has its own rules. */
+import { composed, folded as withoutCase } from "./search-words.ts";
+
+/** When a word stands in a text for filters and for moderation; the history search has its own rules, but the same letters are the same. */
 
 /** Runs of what words are made of. */
 export const WORD_RUN = /[\p{L}\p{M}\p{N}_]+/gu;
@@ -11,7 +13,7 @@ const UNSPACED =
 
 /** Without regard to case and form. */
 export function folded(text: string): string {
-  return text.normalize("NFKC").toLowerCase();
+  return withoutCase(composed(text));
 }
 
 /**
