@@ -1,6 +1,4 @@
-import { beginArchive } from "../src/store/mysql/archive-begin.ts";
-import { guardArchive } from "../src/store/mysql/archive-guard.ts";
-import { migrate } from "../src/store/mysql/migrate.ts";
+import { prepareDatabase } from "../src/store/mysql/prepare-database.ts";
 import { addInCommands } from "./administration/add-ins.ts";
 import { alertCommands } from "./administration/alerts.ts";
 import { categoryCommands } from "./administration/categories.ts";
@@ -46,8 +44,7 @@ export const COMMANDS: Readonly<Record<string, CliCommand>> = {
     run: async (words, values) => {
       expectWords(words, [], "parlance migrate --config FILE");
       const { mysqlUrl: url, compliance } = configOf(values);
-      const applied = await migrate(url);
-      const unguarded = await guardArchive(url);
+      const { applied, unguarded, archiveBegins } = await prepareDatabase(url, compliance.archive.enabled);
       if (unguarded !== undefined)
         process.stdout.write(
           `note: the database does not refuse changes to the sealed archive by itself: ${unguarded}\n`,
@@ -57,7 +54,7 @@ export const COMMANDS: Readonly<Record<string, CliCommand>> = {
           ? `schema brought up to date, applied: ${applied.join(", ")}\n`
           : "the schema is up to date\n",
       );
-      if (compliance.archive.enabled && (await beginArchive(url)))
+      if (archiveBegins)
         process.stdout.write("the archive begins here: what was recorded before goes to the adapter alone\n");
       return EXIT.ok;
     },

@@ -1,10 +1,10 @@
-import { migrate as migrateSchema } from "../../src/store/mysql/migrate.ts";
+import { prepareDatabase } from "../../src/store/mysql/prepare-database.ts";
 import { OperatorError } from "./operator-error.ts";
 
 /** Brings the schema up to date, as `parlance migrate` does. @throws OperatorError with what is wrong */
 export async function migrate(mysqlUrl: string, signal?: AbortSignal): Promise<void> {
   try {
-    await migrateSchema(mysqlUrl);
+    await prepareDatabase(mysqlUrl, true);
   } catch (error) {
     signal?.throwIfAborted();
     const why = error instanceof Error ? error.message : String(error);

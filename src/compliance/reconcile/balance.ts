@@ -1,4 +1,4 @@
-import type { Difference } from "./ports.ts";
+import type { Difference, SealedHead, StreamCount } from "./ports.ts";
 
 /** More ranges than these say no more. */
 const maxRanges = 20;
@@ -24,4 +24,31 @@ export function balance(
     next = number + 1;
   }
   return { pending: ahead.length, differences };
+}
+
+/** The same for some streams, added to the sums and to what was found. */
+export function balancePage(
+  counts: readonly StreamCount[],
+  waiting: readonly { readonly stream: string; readonly streamSeq: number }[],
+  heads: ReadonlyMap<string, SealedHead>,
+  sum: { streams: number; committed: number; sealed: number; pending: number },
+  found: Difference[],
+): void {
+  const byStream = new Map<string, number[]>();
+  for (const { stream, streamSeq } of waiting) {
+    const list = byStream.get(stream);
+    if (list) list.push(streamSeq);
+    else byStream.set(stream, [streamSeq]);
+  }
+  for (const { stream, committed } of counts) {
+    const sealed = heads.get(stream)?.lastSeq ?? 0;
+    // What came after the chat's count was read is looked at by itself.
+    const numbers = byStream.get(stream) ?? [];
+    const { pending, differences } = balance(stream, committed, Math.min(sealed, committed), numbers);
+    sum.streams += 1;
+    sum.committed += committed;
+    sum.sealed += Math.min(sealed, committed);
+    sum.pending += pending;
+    found.push(...differences);
+  }
 }

@@ -2,7 +2,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import type { Clock } from "../../ports.ts";
 import { type AcceptedMessages, messagesByStream } from "../acceptance.ts";
 import { type Lease, LeaseLost } from "../ports.ts";
-import { balance } from "./balance.ts";
+import { balancePage } from "./balance.ts";
 import type {
   Books,
   Compared,
@@ -70,8 +70,7 @@ export class Reconciler {
       try {
         const since = await this.#books.sinceLast();
         // Begun after it was told to stop, it would leave its lease behind.
-        const due = since === undefined || since >= this.#intervalMs;
-        if (due && !this.#stopped) await this.reconcile();
+        if (!this.#stopped && (since ?? Infinity) >= this.#intervalMs) await this.reconcile();
       } catch (error) {
         this.#watch.trouble(error);
       }
@@ -125,7 +124,7 @@ export class Reconciler {
       const waiting = await this.#books.pending(maxPending);
       const heads = await this.#books.heads(counts.map(({ stream }) => stream));
       if (!waiting) postponed.add(`more than ${maxPending} events are on their way to the archive`);
-      else this.#balance(counts, waiting, heads, sum, found);
+      else balancePage(counts, waiting, heads, sum, found);
       await this.#lookForSurplus(counts, heads, found);
       await this.#closeEnded(lease, counts, heads);
       const compared = whole ? new Map<string, Compared>() : await this.#books.compared([...heads.keys()]);
@@ -162,32 +161,6 @@ export class Reconciler {
       if (page.length > 0) yield page;
       if (page.length < roomsPerPage) return;
       after = page.at(-1)?.roomId ?? after;
-    }
-  }
-
-  #balance(
-    counts: readonly StreamCount[],
-    waiting: readonly { readonly stream: string; readonly streamSeq: number }[],
-    heads: ReadonlyMap<string, SealedHead>,
-    sum: { streams: number; committed: number; sealed: number; pending: number },
-    found: Difference[],
-  ): void {
-    const byStream = new Map<string, number[]>();
-    for (const { stream, streamSeq } of waiting) {
-      const list = byStream.get(stream);
-      if (list) list.push(streamSeq);
-      else byStream.set(stream, [streamSeq]);
-    }
-    for (const { stream, committed } of counts) {
-      const sealed = heads.get(stream)?.lastSeq ?? 0;
-      // What came after the chat's count was read is looked at by itself.
-      const numbers = byStream.get(stream) ?? [];
-      const { pending, differences } = balance(stream, committed, Math.min(sealed, committed), numbers);
-      sum.streams += 1;
-      sum.committed += committed;
-      sum.sealed += Math.min(sealed, committed);
-      sum.pending += pending;
-      found.push(...differences);
     }
   }
 

@@ -1,0 +1,19 @@
+import { beginArchive } from "./archive-begin.ts";
+import { guardArchive } from "./archive-guard.ts";
+import { migrate } from "./migrate.ts";
+
+export interface Prepared {
+  /** Versions of the schema that were missing. */
+  readonly applied: readonly number[];
+  /** Why this account may not let the database itself refuse changes to what is sealed; undefined when it does. */
+  readonly unguarded: string | undefined;
+  /** The archive begins here; what was recorded before goes to the adapter alone. */
+  readonly archiveBegins: boolean;
+}
+
+/** All that a database needs before a node or a worker starts on it; repeating it changes nothing. @throws as `migrate` does */
+export async function prepareDatabase(url: string, archived: boolean): Promise<Prepared> {
+  const applied = await migrate(url);
+  const unguarded = await guardArchive(url);
+  return { applied, unguarded, archiveBegins: archived && (await beginArchive(url)) };
+}
