@@ -60,6 +60,11 @@ export function makePersonal(parts: PersonalParts) {
     selfPresence,
     chores: [
       { what: "looking for invitations", everyMs: 1_000, work: () => invitations.look() },
+      {
+        what: "finishing invitations",
+        everyMs: 5_000,
+        work: async () => void (await stores.finishInvitations()),
+      },
       { what: "saving what was read", everyMs: 3_000, work: () => readMarks.save() },
       { what: "reading keyword filters", everyMs: 2_000, work: () => filters.look() },
       { what: "looking for what is followed", everyMs: 5_000, work: () => selfPresence.look() },

@@ -64,6 +64,7 @@ export async function startNode(config: Config, log: Logger, onLost: (why: strin
     onSuperseded: () => lose("another node has taken over"),
     node: config.node.name,
     onChanged: () => tellOfChange(),
+    onUnfinished: (error) => onError(error, "inviting behind a change"),
   });
   const lease = await LeaseKeeper.begin(config.node.name, { leases: stores.leases, clock, onLost, onError });
   lose = (why) => lease.lose(why);

@@ -151,3 +151,16 @@ test("a thousand members at once are all invited, with dense numbers", async () 
   );
   assert.deepEqual(counted, { users: 1_200, lowest: 1, highest: 2 });
 });
+
+test("an invitation that a process left behind when it died is written by a node, and told", async () => {
+  const erin = await lab.signedIn("erin");
+  const { id, uri } = await lab.administration.addRoom({ name: "Left behind", category: "Inviting" });
+  const user = await lab.administration.inspectPrincipal(lab.address("erin"));
+  await lab.sql("INSERT INTO room_role (room_id, principal_id, role) VALUES (?)", [
+    [id, user.principal.id, "member"],
+  ]);
+  await lab.sql("INSERT INTO invitation_work (due_ms, work) VALUES (0, ?)", [
+    JSON.stringify({ what: "invite", rooms: [id], through: [user.principal.id] }),
+  ]);
+  assert.ok((await toldOf(erin, uri)) > 0);
+});

@@ -1,8 +1,7 @@
 import { ChatError } from "../../chat/errors.ts";
 import { GroupGraph } from "../../chat/group-graph.ts";
-import type { Database, Queries } from "./database.ts";
-import { inviteMembers, withdrawInvitations } from "./invitations.ts";
-import type { TellProgress } from "./management-afterwards.ts";
+import type { Queries } from "./database.ts";
+import { type Afterwards, inPieces, type TellProgress } from "./management-afterwards.ts";
 import type { Concluding } from "./management-store.ts";
 import { chunksOf, lockedChunksOf, readByGroup } from "./membership-rows.ts";
 
@@ -23,8 +22,6 @@ export interface Consequences extends Pick<Derived, "gained" | "lost" | "groups"
   readonly rooms: readonly number[];
 }
 
-/** Users and groups in one list when rows may be locked by it. */
-const USERS_AT_ONCE = 500;
 /** Groups looked at together. */
 const GROUPS_AT_ONCE = 100;
 /** Rows of `affiliation` in the whole (Lync's own bound for entries of access). */
@@ -99,7 +96,7 @@ export async function concludeMemberships(
   { gained, lost, comers, leavers, groups }: Derived,
 ): Promise<Consequences> {
   const rooms = await raiseVersions(queries, groups);
-  afterwards((database, looked) => followInvitations(database, groups, { comers, leavers }, looked));
+  await followInvitations(queries, groups, { comers, leavers }, afterwards);
   const users = new Set([...comers, ...leavers]);
   if (users.size + rooms.length > MANY) unit.changed({ kind: "everybody" });
   else {
@@ -111,25 +108,21 @@ export async function concludeMemberships(
 
 /** Who became a member of a room by one of these groups is invited as any other, who is one no longer is not. */
 async function followInvitations(
-  database: Database,
+  queries: Queries,
   groups: readonly number[],
   { comers, leavers }: Pick<Derived, "comers" | "leavers">,
-  looked: (more: number) => void,
+  afterwards: Afterwards,
 ): Promise<void> {
-  for (const users of chunksOf([...leavers], USERS_AT_ONCE))
-    await withdrawInvitations(database, { users }, undefined, looked);
+  for (const work of inPieces("withdraw", leavers)) afterwards(work);
   const members: number[] = [];
-  for (const chunk of chunksOf(groups, USERS_AT_ONCE)) {
-    const rows = await database.rows<{ id: number }>(
+  for (const chunk of chunksOf(groups)) {
+    const rows = await queries.rows<{ id: number }>(
       "SELECT DISTINCT principal_id AS id FROM room_role WHERE principal_id IN (?) AND role = 'member'",
       [chunk],
     );
     members.push(...rows.map(({ id }) => id));
   }
-  if (members.length === 0) return;
-  for (const through of chunksOf(members, USERS_AT_ONCE))
-    for (const users of chunksOf([...comers], USERS_AT_ONCE))
-      await inviteMembers(database, { users }, through, looked);
+  if (members.length > 0) for (const work of inPieces("invite", comers, members)) afterwards(work);
 }
 
 export async function countAffiliations(queries: Queries): Promise<number> {

@@ -23,17 +23,28 @@ export interface SavedUsers {
   readonly changed: number;
 }
 
-/** Names and mail addresses come from the directory for whoever has an entry there. */
+/** What belongs together: one transaction, or a part of one. */
+type Together = <Result>(work: (queries: Queries) => Promise<Result>) => Promise<Result>;
+
+/**
+ * Names and mail addresses come from the directory for whoever has an entry there.
+ * @param onCreated what else belongs to those who have come into being
+ */
 export async function saveDirectoryUsers(
-  queries: Queries,
+  together: Together,
   users: readonly DirectoryUser[],
   { createUsers, onProgress }: Pick<ApplyOptions, "createUsers" | "onProgress">,
+  onCreated: (queries: Queries, userIds: readonly number[]) => Promise<void>,
 ): Promise<SavedUsers> {
   const ids = new Map<string, number>();
   const created: number[] = [];
   let [changed, done] = [0, 0];
   for (const chunk of chunksOf(users, USERS_AT_ONCE)) {
-    const saved = await saveSome(queries, chunk, createUsers);
+    const saved = await together(async (queries) => {
+      const some = await saveSome(queries, chunk, createUsers);
+      if (some.created.length > 0) await onCreated(queries, some.created);
+      return some;
+    });
     for (const [uri, id] of saved.ids) ids.set(uri, id);
     created.push(...saved.created);
     changed += saved.changed;

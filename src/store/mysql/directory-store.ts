@@ -18,15 +18,12 @@ import {
 } from "./directory-rows.ts";
 import { recordMemberships } from "./group-records.ts";
 import { dbNowMs } from "./handover-rows.ts";
-import { inviteMembers } from "./invitations.ts";
+import { finish, inPieces, keepWork, type LeftWork } from "./management-afterwards.ts";
 import type { MysqlManagementStore } from "./management-store.ts";
-import { chunksOf } from "./membership-rows.ts";
 
 /** Of the column. */
 const MOST_TROUBLE = 500;
 const NAME = "ldap";
-/** Who are invited together. */
-const USERS_AT_ONCE = 500;
 /** As recorded. */
 const DIRECTORY: Actor = { kind: "administrator", name: "directory" };
 
@@ -91,24 +88,33 @@ export class MysqlDirectoryStore implements DirectoryStore {
   ): Promise<DirectoryChange> {
     if (!turn && !options.dryRun) throw new DirectoryTrouble("only a dry run needs no turn");
     // Not in the transaction: somebody who signs in for the first time must not wait for all that follows.
+    const left: LeftWork[] = [];
     const saved = options.dryRun
       ? undefined
-      : await saveDirectoryUsers(this.#database, snapshot.users, options);
-    return this.#management.changeMemberships(
+      : await saveDirectoryUsers(
+          (work) => this.#database.transaction(work),
+          snapshot.users,
+          options,
+          // Rooms may have their whole domain as a member.
+          async (queries, ids) => void left.push(...(await keepWork(queries, inPieces("invite", ids)))),
+        );
+    const change = await this.#management.changeMemberships(
       DIRECTORY,
       async (queries) => {
         if (turn) await requireTurn(queries, turn);
-        const users = saved ?? (await saveDirectoryUsers(queries, snapshot.users, options));
+        const users =
+          saved ??
+          (await saveDirectoryUsers(
+            (work) => work(queries),
+            snapshot.users,
+            options,
+            async () => {},
+          ));
         return { users, ...(await applyIn(queries, snapshot, users, options)) };
       },
       async (concluding, { users, groups, changed, derived, before }) => {
         await recordMemberships(concluding, changed);
         const { gained, lost, rooms } = await concludeMemberships(concluding, derived);
-        // Rooms may have their whole domain as a member.
-        for (const some of chunksOf(users.created, USERS_AT_ONCE))
-          concluding.afterwards((database, looked) =>
-            inviteMembers(database, { users: some }, undefined, looked),
-          );
         return {
           usersCreated: users.created.length,
           usersChanged: users.changed,
@@ -122,6 +128,8 @@ export class MysqlDirectoryStore implements DirectoryStore {
       },
       options.dryRun,
     );
+    await finish(this.#database, left, { onProgress: options.onProgress });
+    return change;
   }
 }
 

@@ -6,8 +6,7 @@ import { nameIn } from "../../management/people.ts";
 import { concludeMemberships, deriveAffiliations } from "./affiliations.ts";
 import type { Queries } from "./database.ts";
 import { recordMemberships } from "./group-records.ts";
-import { inviteMembers } from "./invitations.ts";
-import type { TellProgress } from "./management-afterwards.ts";
+import { inPieces, type TellProgress } from "./management-afterwards.ts";
 import type { MysqlManagementStore } from "./management-store.ts";
 import {
   chunksOf,
@@ -79,8 +78,7 @@ export function importMemberships(
       await recordMemberships(concluding, { added, removed });
       const { gained, lost } = await concludeMemberships(concluding, derived);
       // Rooms may have their whole domain as a member.
-      if (users.length > 0)
-        concluding.afterwards((database, looked) => inviteMembers(database, { users }, undefined, looked));
+      for (const work of inPieces("invite", users)) concluding.afterwards(work);
       return {
         groupsAdded,
         usersCreated: users.length,

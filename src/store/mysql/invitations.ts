@@ -92,8 +92,8 @@ async function onlyUsers(queries: Queries, principals: readonly number[]): Promi
   return users.length === new Set(principals).size; // a domain or group that is gone by now was no user
 }
 
-/** Nearly every call ends here: invitations are off unless an administrator wants them. */
-async function anyInvites(queries: Queries, rooms: readonly number[]): Promise<boolean> {
+/** Whether one of these rooms invites whom it gets as a member. */
+export async function anyInvites(queries: Queries, rooms: readonly number[]): Promise<boolean> {
   const found = await queries.rows(
     "SELECT 1 FROM room r JOIN category c ON c.id = r.category_id WHERE r.id IN (?) AND r.invitations = 1 AND c.invitations = 1 LIMIT 1",
     [ids(rooms)],

@@ -3,7 +3,6 @@ import type { AddIn } from "../../chat/add-in.ts";
 import type { ScopeWord } from "../../chat/principal.ts";
 import type { CategoryFields, ManagementUnit, PrincipalFields } from "../../management/ports.ts";
 import type { Queries, Value } from "./database.ts";
-import { inviteMembers } from "./invitations.ts";
 import type { Afterwards } from "./management-afterwards.ts";
 import { chunks, readCategories, readList, readListings, readPrincipals } from "./management-rows.ts";
 import { readScopes } from "./principal-scope.ts";
@@ -166,8 +165,7 @@ export function peoplePart(queries: Queries, afterwards: Afterwards): PeoplePart
       const id = made.get(fields.uri)?.id ?? 0;
       // Rooms may have the whole domain as their member.
       const domain = made.get(domainOf(fields.uri));
-      if (fields.kind === "user" && domain)
-        afterwards((database, looked) => inviteMembers(database, { users: [id] }, [domain.id], looked));
+      if (fields.kind === "user" && domain) afterwards({ what: "invite", users: [id], through: [domain.id] });
       return id;
     },
 

@@ -4,7 +4,6 @@ import type { Role } from "../../chat/principal.ts";
 import { sessionOf } from "../../chat/session-digest.ts";
 import type { ManagementUnit, RecordedRoom, RoleEntry, RoomFields } from "../../management/ports.ts";
 import { ids, type Queries, type Value } from "./database.ts";
-import { inviteMembers, withdrawInvitations } from "./invitations.ts";
 import type { Afterwards } from "./management-afterwards.ts";
 import type { ManagementRecords } from "./management-records.ts";
 import { chunks, findRoom, readList, WHOLE_LIST } from "./management-rows.ts";
@@ -94,14 +93,11 @@ export function roomPart(
         ]);
       const members = entries.filter(({ role }) => role === "member");
       if (members.length > 0)
-        afterwards((database, looked) =>
-          inviteMembers(
-            database,
-            { rooms: [roomId] },
-            members.map(({ principalId }) => principalId),
-            looked,
-          ),
-        );
+        afterwards({
+          what: "invite",
+          rooms: [roomId],
+          through: members.map(({ principalId }) => principalId),
+        });
     },
 
     async removeRoles(roomId, entries) {
@@ -113,14 +109,11 @@ export function roomPart(
           );
       const members = entries.filter(({ role }) => role === "member");
       if (members.length > 0)
-        afterwards((database, looked) =>
-          withdrawInvitations(
-            database,
-            { rooms: [roomId] },
-            members.map(({ principalId }) => principalId),
-            looked,
-          ),
-        );
+        afterwards({
+          what: "withdraw",
+          rooms: [roomId],
+          through: members.map(({ principalId }) => principalId),
+        });
     },
 
     async leaveRooms({ id: principalId, kind }) {
@@ -146,12 +139,9 @@ export function roomPart(
           principalId,
           chunk,
         ]);
+        // Who was in a group is looked at where he leaves it.
+        if (kind !== "group") afterwards({ what: "withdraw", rooms: chunk, through: [principalId] });
       }
-      // Who was in a group is looked at where he leaves it.
-      if (kind !== "group" && roomIds.length > 0)
-        afterwards((database, looked) =>
-          withdrawInvitations(database, { rooms: roomIds }, [principalId], looked),
-        );
       return left;
     },
 

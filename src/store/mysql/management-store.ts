@@ -25,7 +25,15 @@ import type {
 import type { ComplianceWaker } from "../../ports.ts";
 import { type Database, limit, type Queries } from "./database.ts";
 import { eventIds } from "./event-ids.ts";
-import { type Afterwards, finish, type Later, type TellProgress } from "./management-afterwards.ts";
+import {
+  type Afterwards,
+  finish,
+  type InvitationWork,
+  keepWork,
+  type LeftWork,
+  type TellProgress,
+  type Told,
+} from "./management-afterwards.ts";
 import { messagePart, readNumbers, readSpan } from "./management-messages.ts";
 import { addInPart, categoryPart, peoplePart } from "./management-others.ts";
 import { ManagementRecords, type Recorded, type RecordsContext } from "./management-records.ts";
@@ -39,7 +47,7 @@ import { readAudit } from "./room-audit.ts";
 import { readSettings, settingPart } from "./setting-rows.ts";
 import { principalsNow } from "./user-store.ts";
 
-export interface ManagementStoreOptions {
+export interface ManagementStoreOptions extends Told {
   /** Off: nothing is recorded for the archive. */
   readonly compliance: boolean;
   /** As recorded. */
@@ -50,7 +58,6 @@ export interface ManagementStoreOptions {
   readonly rehearsal?: boolean;
   /** What a change records, once it is made; also of a rehearsal, and while nothing goes to the archive. */
   readonly onRecorded?: (facts: readonly Recorded[]) => void;
-  readonly onProgress?: TellProgress;
   /** Something was changed and is committed. */
   readonly onChanged?: () => void;
 }
@@ -64,7 +71,7 @@ interface Done<Result> {
   readonly events: readonly string[];
   readonly told: boolean;
   readonly facts: readonly Recorded[];
-  readonly left: readonly Later[];
+  readonly left: readonly LeftWork[];
 }
 
 /** A transaction that changes something, for whoever needs statements of its own in it. */
@@ -107,7 +114,7 @@ export class MysqlManagementStore implements ManagementStore, ChangeStore, Setti
       () => this.#done(),
     );
     const { result, left } = await committed;
-    await finish(this.#database, left, this.#options.onProgress);
+    await finish(this.#database, left, this.#options);
     return result;
   }
 
@@ -131,21 +138,21 @@ export class MysqlManagementStore implements ManagementStore, ChangeStore, Setti
       const prepared = await prepare(queries, onProgress);
       return this.#changing(queries, actor, (inside) => conclude(inside, prepared));
     }, undo || this.#options.rehearsal);
-    await finish(this.#database, left, onProgress);
+    await finish(this.#database, left, this.#options);
     return result;
   }
 
   #commit<Result>(
     actor: Actor,
     work: (inside: Concluding) => Promise<Result>,
-  ): Promise<{ result: Result; left: readonly Later[] }> {
+  ): Promise<{ result: Result; left: readonly LeftWork[] }> {
     return this.#inOne((queries) => this.#changing(queries, actor, work), this.#options.rehearsal);
   }
 
   async #inOne<Result>(
     work: (queries: Queries) => Promise<Done<Result>>,
     undo = false,
-  ): Promise<{ result: Result; left: readonly Later[] }> {
+  ): Promise<{ result: Result; left: readonly LeftWork[] }> {
     const { result, events, told, facts, left } = await rehearsable(this.#database, undo, work);
     this.#options.onRecorded?.(facts);
     if (undo) return { result, left: [] };
@@ -162,8 +169,8 @@ export class MysqlManagementStore implements ManagementStore, ChangeStore, Setti
     const version = await beginChange(queries);
     const records = new ManagementRecords(this.#records);
     const changed = new Map<string, Changed>();
-    const left: Later[] = [];
-    const afterwards: Afterwards = (later) => void left.push(later);
+    const works: InvitationWork[] = [];
+    const afterwards: Afterwards = (work) => void works.push(work);
     const by = eventActor(actor);
     const session = actor.kind === "user" ? sessionOf(actor.token) : "";
     const unit: ManagementUnit = {
@@ -179,6 +186,7 @@ export class MysqlManagementStore implements ManagementStore, ChangeStore, Setti
     const result = await work({ queries, unit, afterwards, version });
     await logChanges(queries, version, [...changed.values()], this.#options.nowMs());
     const events = await records.write(queries);
+    const left = await keepWork(queries, works);
     return { result, events, told: changed.size > 0, facts: records.all, left };
   }
 

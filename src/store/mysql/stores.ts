@@ -11,7 +11,7 @@ import { importStore } from "./import-store.ts";
 import { MysqlInvitationStore } from "./invitation-store.ts";
 import { MysqlJournal } from "./journal.ts";
 import { MysqlLeaseStore } from "./lease-store.ts";
-import type { TellProgress } from "./management-afterwards.ts";
+import { finishLeft, type TellProgress } from "./management-afterwards.ts";
 import type { Recorded } from "./management-records.ts";
 import { MysqlManagementStore } from "./management-store.ts";
 import { MysqlMessageStore } from "./message-store.ts";
@@ -50,6 +50,8 @@ export interface StoresOptions {
   readonly onRecorded?: (facts: readonly Recorded[]) => void;
   /** How far a change is that takes long. */
   readonly onProgress?: TellProgress;
+  /** Invitations behind a change could not be written; a node will do it. */
+  readonly onUnfinished?: (error: unknown) => void;
   /** Connections of the pool; each journal has one more. */
   readonly connections?: number;
   /** Wall clock, milliseconds. */
@@ -63,7 +65,7 @@ export interface StoresOptions {
  */
 export async function openStores(options: StoresOptions) {
   const { url, domain, compliance, waker, onSuperseded, connections, nowMs = Date.now } = options;
-  const { node = "administration", administrator, onChanged, onRecorded, onProgress } = options;
+  const { node = "administration", administrator, onChanged, onRecorded, onProgress, onUnfinished } = options;
   const { rehearsal = false } = options;
   await requireSchema(url);
   const database = new Database({ url, ...(connections === undefined ? {} : { connections }) });
@@ -78,6 +80,7 @@ export async function openStores(options: StoresOptions) {
       ...(waker ? { waker } : {}),
       ...(onChanged ? { onChanged } : {}),
       ...(onProgress ? { onProgress } : {}),
+      ...(onUnfinished ? { onUnfinished } : {}),
     };
     const administration = openAdministration(database, domain, {
       ...recording,
@@ -131,6 +134,8 @@ export async function openStores(options: StoresOptions) {
       },
       /** Removes what has had its time; to be called every few minutes. @returns rows removed */
       sweep: (): Promise<number> => sweep(database, nowMs()),
+      /** Invitations that somebody left behind; to be called every few seconds. @returns pieces of work done */
+      finishInvitations: (): Promise<number> => finishLeft(database),
       close: async (): Promise<void> => {
         await Promise.all(journals.map((journal) => journal.close()));
         await database.close();

@@ -2,7 +2,7 @@ import type { Aor, User } from "../../chat/user.ts";
 import type { GlobalPolicy } from "../../management/ports.ts";
 import type { UserStore } from "../../ports.ts";
 import { type Database, ids, type Queries } from "./database.ts";
-import { inviteMembers } from "./invitations.ts";
+import { finish, inPieces, keepWork } from "./management-afterwards.ts";
 
 /** Names of the rows that hold the global policies: "1" is on, for everybody who has no policy of the own. */
 export const GLOBAL_POLICY: GlobalPolicy = "enable-persistent-chat";
@@ -38,12 +38,16 @@ export class MysqlUserStore implements UserStore {
     const served = rows.some(({ kind, uri: found }) => kind === "domain" && found === domainOf(uri));
     const taken = rows.some(({ source, uri: found }) => source === "principal" && found === uri);
     if (!served || taken || !isGloballyOn(rows, GLOBAL_POLICY)) return undefined;
-    await this.#database.change(
-      "INSERT INTO principal (uri, kind, display_name) VALUES (?, 'user', ?) ON DUPLICATE KEY UPDATE uri = principal.uri",
-      [uri, displayNameOf(uri)],
-    );
-    const [created] = usersFrom(await readPrincipals(this.#database, "uri", [uri], [domainOf(uri)]));
-    if (created) await inviteMembers(this.#database, { users: [created.id] }); // the domain may be a member
+    const { created, left } = await this.#database.transaction(async (queries) => {
+      await queries.change(
+        "INSERT INTO principal (uri, kind, display_name) VALUES (?, 'user', ?) ON DUPLICATE KEY UPDATE uri = principal.uri",
+        [uri, displayNameOf(uri)],
+      );
+      const [found] = usersFrom(await readPrincipals(queries, "uri", [uri], [domainOf(uri)]));
+      // The domain may be a member.
+      return { created: found, left: await keepWork(queries, found ? inPieces("invite", [found.id]) : []) };
+    });
+    await finish(this.#database, left);
     return created;
   }
 
