@@ -394,6 +394,28 @@ test("who comes into a group of creators, or goes, makes rooms at once, or none 
   assert.equal(await made(), 404);
 });
 
+test("who goes out of a group of creators while his room is being made has not made it", async () => {
+  const { administration, changes } = stores;
+  const user = await newUser(stores, "just-going");
+  await administration.addToGroup("ma-grp:creator-nested", [user.uri]);
+  const change = changes.change.bind(changes);
+  let meanwhile = async (): Promise<unknown> =>
+    administration.removeFromGroup("ma-grp:creator-nested", user.uri);
+  changes.change = async (actor, work) => {
+    const once = meanwhile;
+    meanwhile = async () => {};
+    await once(); // decided already, not written yet
+    return change(actor, work);
+  };
+  const made = async () =>
+    (await ask(contextOf(user, stores), "chancreate", creation(world.here, "open", "normal"))).code;
+  try {
+    assert.deepEqual([await made(), await made()], [409, 404]);
+  } finally {
+    changes.change = change;
+  }
+});
+
 test("who is denied is out, by whatever way he is denied and by whatever way he is allowed, but for administrators", async () => {
   const { administration } = stores;
   for (const allowing of WAYS)

@@ -130,10 +130,17 @@ export async function countAffiliations(queries: Queries): Promise<number> {
   return Number(row?.n ?? 0);
 }
 
-/** Raises the access version of the rooms whose lists, or whose category's, name one of the groups. @returns their ids */
+/**
+ * Raises the access version of the rooms whose lists, or whose category's, name one of the groups, and the version of these
+ * categories: who may create rooms there was decided under it. @returns the rooms' ids
+ */
 export async function raiseVersions(queries: Queries, groups: readonly number[]): Promise<number[]> {
   const rooms = new Set<number>();
-  for (const chunk of chunksOf(groups)) {
+  for (const chunk of lockedChunksOf(groups)) {
+    await queries.change(
+      "UPDATE category SET version = version + 1 WHERE id IN (SELECT category_id FROM category_scope WHERE principal_id IN (?))",
+      [chunk],
+    );
     const rows = await queries.rows<{ id: number }>(
       "SELECT room_id AS id FROM room_role WHERE principal_id IN (?) " +
         "UNION SELECT r.id FROM category_scope s JOIN room r ON r.category_id = s.category_id WHERE s.principal_id IN (?)",
