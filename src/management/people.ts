@@ -177,18 +177,17 @@ export async function leaveLists(
 ): Promise<Listings> {
   const listings = await unit.listingsOf(known.id);
   const named = (words: readonly string[]) => Object.fromEntries(words.map((word) => [word, [known.uri]]));
-  // Categories first: rooms stay locked from the moment they are left.
-  const categories = wordsById(listings.categories);
-  for (const { id, name, words } of categories) {
-    for (const word of words) await unit.dropScope(id, word, known.id);
-    await unit.updateCategory(id, {});
-    unit.record({ kind: "CATEGORY_CHANGED", subject: name, before: named(words), after: {} });
-  }
   const rooms = listings.rooms.length > 0 ? await unit.leaveRooms(known) : new Map<number, RecordedRoom>();
   const words = new Map(wordsById(listings.rooms).map((one) => [one.id, one.words]));
   for (const room of rooms.values()) {
     const before = named(words.get(room.id) ?? []);
     unit.record({ kind: "ROLE_CHANGED", subject: "", before, after: {} }, room);
+  }
+  const categories = wordsById(listings.categories);
+  for (const { id, name, words: scope } of categories) {
+    for (const word of scope) await unit.dropScope(id, word, known.id);
+    await unit.updateCategory(id, {});
+    unit.record({ kind: "CATEGORY_CHANGED", subject: name, before: named(scope), after: {} });
   }
   if (rooms.size > MANY_ROOMS) unit.changed({ kind: "everybody" });
   else for (const id of rooms.keys()) unit.changed({ kind: "room", id });
