@@ -77,6 +77,9 @@ export class OpenLog {
    * database: who can write there alone can take checkpoints away together with what they vouch for.
    */
   async doubt(kept: readonly Pick<StoredCheckpoint, "size" | "root">[]): Promise<string | undefined> {
+    // Somebody may have put it right, or wrong, since it was opened: what is vouched for must be what is built on.
+    if (this.size > 0 && !(await rangeHash(this.#store, 0, this.size)).equals(this.root()))
+      return `the first ${this.size} events were changed while they were read`;
     const ours = (this.#last ? [this.#last] : []).map((one) => [one, "its last checkpoint"] as const);
     const others = kept.map((one) => [one, "a checkpoint kept outside of the database"] as const);
     for (const [checkpoint, whose] of [...ours, ...others]) {

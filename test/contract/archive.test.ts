@@ -389,6 +389,33 @@ describe("the sealer", { timeout: 120_000 }, () => {
     assert.match(seen.broken[1] ?? "", /has 40 events, its last checkpoint 50/);
     await next.stop();
   });
+
+  test("that is put right while it is opened builds on nothing that was wrong", async () => {
+    const { sealer } = makeSealer(lab.database, signer);
+    await lab.record(chats(50));
+    await sealer.sealNow();
+    await sealer.stop();
+    const [leaf] = await lab.database.rows<{ leaf_hash: Buffer }>(
+      "SELECT leaf_hash FROM archive_leaf WHERE seq = 17",
+    );
+    const write = (hash: Uint8Array) =>
+      lab.database.change("UPDATE archive_leaf SET leaf_hash = ? WHERE seq = 17", [hash]);
+    await write(Buffer.alloc(32));
+    const store = new MysqlArchiveStore(lab.database);
+    const lastCheckpoint = store.lastCheckpoint.bind(store);
+    store.lastCheckpoint = async () => {
+      await write(leaf?.leaf_hash ?? Buffer.alloc(0));
+      return lastCheckpoint();
+    };
+    await lab.record(chats(5));
+    const { sealer: next, seen } = makeSealer(lab.database, signer, { store });
+    assert.deepEqual(await next.sealNow(), { sealed: 0, end: "broken" });
+    assert.match(seen.broken[0] ?? "", /^the first 50 events were changed while they were read$/);
+    assert.deepEqual(await next.sealNow(), { sealed: 5, end: "done" });
+    await next.stop();
+    const { finding, signed } = await lab.verify({ keys: [signer] });
+    assert.deepEqual([finding, signed], [undefined, 55]);
+  });
 });
 
 describe("copies of checkpoints", () => {
