@@ -2,16 +2,18 @@ import type { EdgeLink } from "../kamailio/edge-link.ts";
 import { type Alert, severityOf } from "../src/alerts/alert.ts";
 import { Mail } from "../src/alerts/mail.ts";
 import type { AlertSink, AlertWatch, Probe, ProcessKind } from "../src/alerts/ports.ts";
-import { awayProbe, clockProbe, diskProbe } from "../src/alerts/probes.ts";
+import { awayProbe, clockProbe, diskProbe, eventProbe, triedProbe } from "../src/alerts/probes.ts";
 import type { Reported } from "../src/alerts/reported.ts";
 import { Watchman } from "../src/alerts/watchman.ts";
 import { Webhook } from "../src/alerts/webhook.ts";
+import { RunFolders } from "../src/compliance/folder.ts";
 import type { NodeBus } from "../src/ports.ts";
 import { MysqlAlertStore } from "../src/store/mysql/alert-store.ts";
 import type { Database } from "../src/store/mysql/database.ts";
 import { MysqlPoolView } from "../src/store/mysql/pool-view.ts";
 import type { Stores } from "../src/store/mysql/stores.ts";
 import type { RedisConnection } from "../src/store/redis/connection.ts";
+import { RedisMarker } from "../src/store/redis/marker.ts";
 import type { Logger, Metrics } from "../src/telemetry.ts";
 import type { Config } from "./config.ts";
 import { nowAndThen } from "./now-and-then.ts";
@@ -69,11 +71,14 @@ function startAlerts(config: Config, { kind, database, probes, log, metrics }: A
 /** Redis and Kamailio come back from a restart sooner. */
 const AWAY_MS = 10_000;
 const BEHIND_MS = 5_000;
+/** A folder is tried often enough to be told of within a minute; one that hangs, as a lost network share does, is as bad as a full one. */
+const FOLDER = { everyMs: 15_000, forMs: 0, lateMs: 10_000 };
 
 interface NodeParts {
   readonly stores: Pick<Stores, "database">;
   readonly edges: ReadonlyMap<string, Pick<EdgeLink, "reached">>;
   readonly bus: Pick<NodeBus, "onState">;
+  readonly redis: RedisConnection;
   readonly behindMs: () => number;
   readonly log: Logger;
   readonly metrics: Metrics;
@@ -81,7 +86,7 @@ interface NodeParts {
 
 /** What a node sees: its Kamailios, the other nodes by way of Redis, and what waits to leave. */
 export function watchNode(config: Config, parts: NodeParts): Watchman {
-  const { stores, edges, bus, behindMs, log, metrics } = parts;
+  const { stores, edges, bus, redis, behindMs, log, metrics } = parts;
   const { name } = config.node;
   const { monotonicMs } = clock;
   let isThere = false;
@@ -93,6 +98,7 @@ export function watchNode(config: Config, parts: NodeParts): Watchman {
     database: stores.database,
     probes: [
       awayProbe("redis-away", name, () => isThere, AWAY_MS, monotonicMs),
+      emptiedProbe(redis, name),
       ...[...edges].map(([edge, link]) =>
         awayProbe("kamailio-away", `${edge} and ${name}`, () => link.reached, AWAY_MS, monotonicMs),
       ),
@@ -103,22 +109,43 @@ export function watchNode(config: Config, parts: NodeParts): Watchman {
   });
 }
 
-/** What a worker sees: Redis, and the disk that it fills. */
-export function watchWorker(
-  config: Config,
-  parts: { database: Database; redis: Pick<RedisConnection, "connected">; reported: Reported; log: Logger },
-): Watchman {
+interface WorkerParts {
+  readonly database: Database;
+  readonly redis: RedisConnection;
+  readonly reported: Reported;
+  readonly log: Logger;
+}
+
+/** What a worker sees: Redis, the folder that it fills, and its disk. */
+export function watchWorker(config: Config, parts: WorkerParts): Watchman {
   const { database, redis, reported, log } = parts;
+  const folder = new RunFolders(config.outputDirectory);
+  const name = workerName(config);
+  const { monotonicMs } = clock;
+  const delivery = { name: "delivery-failing", subject: `${config.compliance.adapter} and ${name}` } as const;
   return startAlerts(config, {
     kind: "worker",
     database,
     probes: [
-      awayProbe("redis-away", workerName(config), () => redis.connected, AWAY_MS, clock.monotonicMs),
+      awayProbe("redis-away", name, () => redis.connected, AWAY_MS, monotonicMs),
+      emptiedProbe(redis, name),
       diskProbe(config.outputDirectory),
+      // The run that would find it may be a quarter of an hour away.
+      triedProbe(delivery, () => folder.tryWriting(name), FOLDER, monotonicMs),
       reported.probe,
     ],
     log,
   });
+}
+
+function emptiedProbe(redis: RedisConnection, process: string): Probe {
+  const marker = new RedisMarker(redis, process);
+  const detail = "a key that was just there was gone, without a restart";
+  return eventProbe(
+    { name: "redis-emptied", subject: process, detail },
+    () => marker.wasLost(),
+    clock.monotonicMs,
+  );
 }
 
 function workerName(config: Config): string {

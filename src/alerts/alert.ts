@@ -26,6 +26,13 @@ export const ALERTS = {
       "Redis does not answer: participants of other nodes are not shown, messages between nodes take up to 2 s.",
     advice: "See Redis's own log. No message and no archive entry depends on it.",
   },
+  "redis-emptied": {
+    severity: "warning",
+    summary:
+      "Redis lost what was in it while it ran: somebody emptied it, or it throws away what it should keep.",
+    advice:
+      "Nothing is lost by it, everything is written there anew. Was it FLUSHALL? Is its maxmemory-policy noeviction?",
+  },
   "kamailio-away": {
     severity: "critical",
     summary: "A Kamailio and a node do not reach each other: its users hear 503 from this node.",
@@ -80,7 +87,7 @@ export const ALERTS = {
   },
   "delivery-failing": {
     severity: "critical",
-    summary: "The adapter cannot write the files of the archive.",
+    summary: "The adapter cannot write its files: events wait in the database.",
     advice:
       "See the detail: usually the disk is full or the folder may not be written. It is tried again by itself.",
   },
@@ -124,6 +131,12 @@ export const ALERTS = {
     summary: "A check of the archive found that it was changed, or is incomplete.",
     advice:
       'See "parlance compliance status"; cleared by a check that begins there, or before, and finds it right.',
+  },
+  "alert-undelivered": {
+    severity: "critical",
+    summary: "Somebody who is told of alerts, by webhook or mail, cannot be reached.",
+    advice:
+      'See the detail, then "parlance alert test". Alerts stand in /metrics, in "parlance alert list" and in the log meanwhile.',
   },
   "disk-nearly-full": {
     severity: "warning",

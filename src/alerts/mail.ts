@@ -1,5 +1,6 @@
 import { createTransport, type Transporter } from "nodemailer";
 import type { AlertSink, News } from "./ports.ts";
+import { type Place, reach } from "./reach.ts";
 import { headline, letter } from "./wording.ts";
 
 const CONNECT_LIMIT_MS = 5_000;
@@ -18,10 +19,15 @@ export class Mail implements AlertSink {
   readonly name = "mail";
   readonly #settings: MailSettings;
   readonly #transport: Transporter;
+  readonly #place: Place;
 
   constructor(settings: MailSettings) {
     this.#settings = settings;
-    const { hostname, username } = new URL(settings.url);
+    const { hostname, port, protocol, username } = new URL(settings.url);
+    const isSecure = protocol === "smtps:";
+    // Ports as the mailer takes them when there is none.
+    const known = isSecure ? 465 : 587;
+    this.#place = { host: hostname.replace(/^\[|\]$/g, ""), port: Number(port || known), isSecure };
     const isHere = ["localhost", "127.0.0.1", "[::1]"].includes(hostname);
     this.#transport = createTransport({
       url: settings.url,
@@ -47,6 +53,10 @@ export class Mail implements AlertSink {
     } catch (error) {
       throw new Error(reasonOf(error));
     }
+  }
+
+  reach(): Promise<void> {
+    return reach(this.#place, true);
   }
 }
 

@@ -90,6 +90,8 @@ export interface AlertSink {
   readonly name: string;
   /** @throws when it is not certain that the news arrived: it is told again later, so it may arrive twice. */
   tell(news: News): Promise<void>;
+  /** Looks whether somebody is there, and tells him nothing. @throws why not */
+  reach(): Promise<void>;
 }
 
 /** Log and metrics. */

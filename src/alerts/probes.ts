@@ -23,6 +23,61 @@ export function awayProbe(
     away.see(!isThere()) ? [{ name, subject, detail: `for ${Math.round(away.lastedMs / 1_000)} s` }] : [];
 }
 
+/** How often something is tried, when that has failed for long enough, and when an attempt under way counts as a failure. */
+export interface Attempts {
+  readonly everyMs: number;
+  readonly forMs: number;
+  readonly lateMs: number;
+}
+
+/** Tries something by itself now and then, one attempt at a time: the matter is that it fails, or hangs. @param attempt throws why it failed */
+export function triedProbe(
+  { name, subject }: Pick<Finding, "name" | "subject">,
+  attempt: () => Promise<void>,
+  { everyMs, forMs, lateMs }: Attempts,
+  monotonicMs: () => number,
+): Probe {
+  const failing = new Lasting(forMs, monotonicMs);
+  let nextMs = monotonicMs();
+  let begunMs: number | undefined;
+  let why: string | undefined;
+  return () => {
+    const nowMs = monotonicMs();
+    if (begunMs === undefined && nowMs >= nextMs) {
+      begunMs = nowMs;
+      nextMs = nowMs + everyMs;
+      void attempt()
+        .then(
+          () => undefined,
+          (error: unknown) => (error instanceof Error ? error.message : String(error)),
+        )
+        .then((outcome) => {
+          begunMs = undefined;
+          why = outcome;
+        });
+    }
+    const hangsMs = begunMs === undefined ? 0 : nowMs - begunMs;
+    const detail = hangsMs > lateMs ? `no answer for ${Math.round(hangsMs / 1_000)} s` : why;
+    return failing.see(detail !== undefined) && detail !== undefined ? [{ name, subject, detail }] : [];
+  };
+}
+
+/** What has happened and is over at once is told for a minute. */
+const EVENT_TOLD_MS = 60_000;
+
+/** @param happened since it was asked last */
+export function eventProbe(
+  finding: Finding,
+  happened: () => Promise<boolean>,
+  monotonicMs: () => number,
+): Probe {
+  let toldUntilMs: number | undefined;
+  return async () => {
+    if (await happened()) toldUntilMs = monotonicMs() + EVENT_TOLD_MS;
+    return toldUntilMs !== undefined && monotonicMs() < toldUntilMs ? [finding] : [];
+  };
+}
+
 /** Wall clock against monotonic clock: whoever sets it is found, in both directions. */
 export function clockProbe(process: string, clock: { nowMs(): number; monotonicMs(): number }): Probe {
   const offset = () => clock.nowMs() - clock.monotonicMs();

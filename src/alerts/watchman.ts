@@ -13,7 +13,7 @@ import type {
   ProcessKind,
 } from "./ports.ts";
 import { clockFinding } from "./probes.ts";
-import { Told } from "./told.ts";
+import { Teller } from "./teller.ts";
 
 const LOOK_MS = 5_000;
 /** One look that finds no database may have met it at a bad moment. */
@@ -45,6 +45,7 @@ export class Watchman {
   readonly #ports: WatchmanPorts;
   readonly #board = new AlertBoard();
   readonly #tellers: readonly Teller[];
+  readonly #probes: readonly Probe[];
   readonly #found = new Map<Probe, readonly Finding[]>();
   readonly #databaseAway: Lasting;
   readonly #databaseSettled: Lasting;
@@ -62,6 +63,7 @@ export class Watchman {
     this.#databaseAway = new Lasting(DATABASE_AWAY_MS, monotonicMs);
     this.#databaseSettled = new Lasting(SETTLED_MS, monotonicMs);
     this.#tellers = ports.sinks.map((sink) => new Teller(sink, ports));
+    this.#probes = [...ports.probes, ...this.#tellers.map(({ probe }) => probe)];
   }
 
   /** What is the matter now: here, in the pool, and what the other processes said of themselves. */
@@ -120,8 +122,8 @@ export class Watchman {
   }
 
   async #lookHere(): Promise<Finding[]> {
-    const { probes, watch } = this.#ports;
-    for (const probe of probes) {
+    const { watch } = this.#ports;
+    for (const probe of this.#probes) {
       try {
         const late = pause(PROBE_LIMIT_MS, undefined, { ref: false });
         const found = await Promise.race([probe(), late]);
@@ -198,48 +200,5 @@ export class Watchman {
   #mine(): Alert[] {
     const own = this.#board.of(this.#ports.process);
     return this.#leads ? [...own, ...this.#board.of(POOL)] : own;
-  }
-}
-
-/** Tells one sink, one thing after the other. */
-class Teller {
-  readonly #sink: AlertSink;
-  readonly #ports: WatchmanPorts;
-  readonly #told = new Told();
-  #busy = false;
-  #failing = false;
-
-  constructor(sink: AlertSink, ports: WatchmanPorts) {
-    this.#sink = sink;
-    this.#ports = ports;
-  }
-
-  remember(alert: Alert, toldMs: number): void {
-    this.#told.remember(alert, toldMs);
-  }
-
-  forget(owner: string): void {
-    this.#told.forget(owner);
-  }
-
-  async tell(alerts: readonly Alert[]): Promise<void> {
-    if (this.#busy) return;
-    const { clock, settings, store, watch } = this.#ports;
-    const news = this.#told.news(alerts, clock.nowMs(), settings.repeatMs);
-    if (news.firing.length + news.resolved.length === 0) return;
-    this.#busy = true;
-    try {
-      await this.#sink.tell(news);
-      this.#told.arrived(news, clock.nowMs());
-      this.#failing = false;
-      watch.delivered(this.#sink.name);
-      await store.told(news.firing, clock.nowMs()).catch(() => {}); // told again by the next life at worst
-    } catch (error) {
-      if (!this.#failing)
-        watch.undelivered(this.#sink.name, error instanceof Error ? error.message : String(error));
-      this.#failing = true;
-    } finally {
-      this.#busy = false;
-    }
   }
 }

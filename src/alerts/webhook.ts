@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { ALERTS, type Alert, keyOf, severityOf } from "./alert.ts";
 import type { AlertSink, News } from "./ports.ts";
+import { reach } from "./reach.ts";
 import { MOST_TOLD } from "./wording.ts";
 
 const LIMIT_MS = 10_000;
@@ -45,6 +46,13 @@ export class Webhook implements AlertSink {
     });
     await response.body?.cancel();
     if (!response.ok) throw new Error(`answered ${response.status}`);
+  }
+
+  reach(): Promise<void> {
+    const { hostname, port, protocol } = new URL(this.#settings.url);
+    const host = hostname.replace(/^\[|\]$/g, "");
+    const known = protocol === "https:" ? 443 : 80;
+    return reach({ host, port: Number(port || known), isSecure: protocol === "https:" }, false);
   }
 }
 

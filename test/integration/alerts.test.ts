@@ -1,12 +1,14 @@
 import assert from "node:assert/strict";
-import { chmodSync, writeFileSync } from "node:fs";
+import { chmodSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { SMTPServer } from "smtp-server";
+import { makeClocksAdjustable, setClock } from "../chaos/clocks.ts";
 import { parlance } from "../support/cli.ts";
 import { type Lab, openLab } from "../support/lab.ts";
+import { redisAdmin } from "../support/redis-admin.ts";
 import { until } from "../support/until.ts";
 
 /** The promise: a failure is told within a minute. Some more for a machine that has other things to do. */
@@ -38,19 +40,23 @@ const webhook = createServer((request: IncomingMessage, response: ServerResponse
   });
 });
 
-const mail = new SMTPServer({
-  authOptional: true,
-  disabledCommands: ["AUTH", "STARTTLS"],
-  onData(stream, session, done) {
-    const parts: Buffer[] = [];
-    stream.on("data", (part: Buffer) => parts.push(part));
-    stream.on("end", () => {
-      const to = session.envelope.rcptTo.map(({ address }) => address);
-      letters.push({ to, text: Buffer.concat(parts).toString() });
-      done();
-    });
-  },
-});
+function mailServer(): SMTPServer {
+  return new SMTPServer({
+    authOptional: true,
+    disabledCommands: ["AUTH", "STARTTLS"],
+    onData(stream, session, done) {
+      const parts: Buffer[] = [];
+      stream.on("data", (part: Buffer) => parts.push(part));
+      stream.on("end", () => {
+        const to = session.envelope.rcptTo.map(({ address }) => address);
+        letters.push({ to, text: Buffer.concat(parts).toString() });
+        done();
+      });
+    },
+  });
+}
+
+let mail = mailServer();
 
 function secret(name: string, text: string): string {
   const file = join(lab.stack.stateDir, "secret", name);
@@ -64,6 +70,7 @@ async function portOf(server: { address(): AddressInfo | string | null }): Promi
 }
 
 before(async () => {
+  makeClocksAdjustable();
   webhook.listen(0, "127.0.0.1");
   mail.listen(0, "127.0.0.1");
   lab = await openLab({ nodes: 2, users: ["alice"], rooms: [{ name: "Hall", members: ["alice"] }] });
@@ -74,7 +81,8 @@ before(async () => {
     "mail-from": "parlance@example.com",
     "mail-to": ["ops@example.com", "audit@example.com"],
   };
-  for (const node of ["n1", "n2"]) await lab.configure(node, { alerts });
+  const compliance = { archive: { "checkpoint-interval": "10s" } };
+  for (const node of ["n1", "n2"]) await lab.configure(node, { alerts, compliance });
   await lab.stack.restart("worker");
 });
 after(async () => {
@@ -101,6 +109,22 @@ function isTold(status: Told["status"], alert: string, subject: RegExp | string)
 async function untilTold(status: Told["status"], ...alerts: (readonly [string, RegExp | string])[]) {
   for (const [alert, subject] of alerts)
     await until(`${alert} ${status}`, async () => isTold(status, alert, subject), TOLD_WITHIN_MS);
+}
+
+/** As it was told last. */
+function describedAs(alert: string, subject?: string): string {
+  const [last] = told
+    .filter(
+      ({ labels }) => labels.alertname === alert && (subject === undefined || labels.subject === subject),
+    )
+    .slice(-1);
+  return last?.annotations.description ?? "";
+}
+
+/** A node knows what another process says of itself as of its last look. */
+async function untilInMetrics(node: number, alert: string, subject: string): Promise<void> {
+  const line = `parlance_alert{alert="${alert}",subject="${subject}",`;
+  await until(`${alert} in the metrics`, async () => (await metrics(node)).includes(line));
 }
 
 async function metrics(node: number): Promise<string> {
@@ -161,6 +185,7 @@ test("Redis, Kamailio and the worker killed: each is told by its name, by webhoo
     ({ status, labels }) => status === "firing" && labels.alertname === "worker-dead",
   );
   assert.equal(told1.length, 1, "told once, by one of the nodes");
+  assert.ok(!isTold("firing", "redis-emptied", /./), "what a restart lost is no news");
   await until("nothing is left", async () => {
     const answer = await parlance(lab.stack.configFiles.n1 ?? "", "alert", "list", "--json");
     return answer.out.trim() === "[]";
@@ -197,29 +222,89 @@ test("the database killed: the worker says so while it is away; the nodes that e
   assert.ok(!isTold("firing", "worker-dead", /./), "it was there all the time");
 });
 
-test("a folder that cannot be written, and an event put aside, are told with the reason, without what was said", async () => {
+test("a folder that cannot be written, a checkpoint that cannot leave, an event put aside: told with the reason, without what was said", async () => {
   await say("nobody's business");
   await lab.sql(
     "INSERT INTO compliance_quarantine (event_id, body_sha256, stream, stream_seq, kind, at_ms, room_id, body, reason, quarantined_ms) " +
       "VALUES (UNHEX(REPEAT('0', 32)), UNHEX(SHA2('', 256)), 'room:1', 1, 'CHAT', 0, 1, \"nobody's business\", 'made by a test', 0)",
   );
-  // A file where the folder should be: also for root.
-  const file = join(lab.stack.stateDir, "not-a-folder");
-  writeFileSync(file, "");
-  chmodSync(file, 0o600);
-  await lab.configure("n1", { compliance: { "output-directory": file, "run-interval": "1m" } });
-  await lab.stack.restart("worker");
-  await untilTold("firing", ["delivery-failing", /./], ["event-quarantined", "archive"]);
+  // A file where the folder should be: also for root. The next run is a quarter of an hour away.
+  const folder = join(lab.stack.stateDir, "compliance");
+  renameSync(folder, `${folder}.kept`);
+  writeFileSync(folder, "");
+  const failures = [
+    ["delivery-failing", "lync-xml and worker-n1"],
+    ["checkpoint-unpublished", "archive"],
+    ["event-quarantined", "archive"],
+  ] as const;
+  await untilTold("firing", ...failures);
+  assert.match(describedAs("delivery-failing"), /^its folder cannot be written: (ENOTDIR|EEXIST)$/);
+  await lab.sql("UPDATE compliance_lease SET last_run_ms = 1 WHERE adapter = 'lync-xml'");
+  await untilTold("firing", ["delivery-failing", "lync-xml"]);
+  assert.match(describedAs("delivery-failing", "lync-xml"), /failed \d+ times: .*(ENOTDIR|EEXIST)/);
+  await untilInMetrics(1, "checkpoint-unpublished", "archive");
   await lab.sql("DELETE FROM compliance_quarantine");
-  const [failing] = told.filter(({ labels }) => labels.alertname === "delivery-failing");
-  assert.match(failing?.annotations.description ?? "", /failed \d+ times: .*(ENOTDIR|EEXIST)/);
+  rmSync(folder);
+  renameSync(`${folder}.kept`, folder);
+  await untilTold("resolved", ...failures, ["delivery-failing", "lync-xml"]);
   assert.doesNotMatch(JSON.stringify(told), /nobody's business/);
-  await lab.configure("n1", { compliance: { "output-directory": "./compliance" } });
+});
+
+test("an archive that is not the one that was signed, and events that nobody seals, are told until it is right again", async () => {
+  await say("sealed");
+  await until("signed", async () => (await lab.sql("SELECT size FROM archive_checkpoint")).length > 0);
+  await lab.stack.kill("worker", "SIGKILL");
+  // As whoever owns the database can.
+  await lab.sql("DROP TRIGGER archive_leaf_no_update");
+  const [leaf] = await lab.sql<{ leaf_hash: Buffer }>("SELECT leaf_hash FROM archive_leaf WHERE seq = 0");
+  const write = (hash: Buffer) => lab.sql("UPDATE archive_leaf SET leaf_hash = ? WHERE seq = 0", [hash]);
+  await write(Buffer.alloc(32));
   await lab.stack.restart("worker");
-  await untilTold("resolved", ["delivery-failing", /./], ["event-quarantined", "archive"]);
+  await say("not sealed");
+  await until("it waits", async () => (await lab.sql("SELECT event_id FROM archive_intake")).length > 0);
+  await lab.sql("UPDATE archive_intake SET arrived_ms = arrived_ms - 50000");
+  const failures = [
+    ["archive-broken", "archive"],
+    ["seal-behind", "archive"],
+  ] as const;
+  await untilTold("firing", ...failures);
+  assert.match(describedAs("archive-broken"), /^the first \d+ events are not those of /);
+  await untilInMetrics(0, "archive-broken", "archive");
+  await write(leaf?.leaf_hash ?? Buffer.alloc(0));
+  await untilTold("resolved", ...failures);
+  assert.equal((await parlance(lab.stack.configFiles.n1 ?? "", "migrate")).code, 0);
+});
+
+test("a mail server that is away, Redis emptied, a clock that was set: told by whoever can be told, and in the metrics", async () => {
+  const { port } = mail.server.address() as AddressInfo; // by TCP
+  await new Promise<void>((resolve) => mail.close(resolve));
+  const before = told.length;
+  await redisAdmin(lab.stack.redisUrl, (client) => client.flushAll());
+  const setRight = setClock(lab.stack, "worker", 3_600_000);
+  const failures = [
+    ["alert-undelivered", "mail and n1"],
+    ["alert-undelivered", "mail and worker-n1"],
+    ["redis-emptied", "n2"],
+    ["redis-emptied", "worker-n1"],
+    ["clock-jumped", "worker-n1"],
+    ["clock-jumped", "worker-n1 and the database"],
+  ] as const;
+  await untilTold("firing", ...failures);
+  assert.match(describedAs("alert-undelivered"), /could not be reached \(ECONNREFUSED\)|not accepted/);
+  await untilInMetrics(0, "alert-undelivered", "mail and n1");
+  mail = mailServer();
+  mail.listen(port, "127.0.0.1");
+  await until("mail brings what goes on", async () => letters.some(({ text }) => /clock-jumped/.test(text)));
+  setRight();
+  await untilTold("resolved", ...failures);
+  assert.ok(
+    told.slice(before).every(({ labels }) => labels.alertname !== "redis-away"),
+    "it was there",
+  );
 });
 
 test("what is wrong with the sealed archive is told: a key that others can read, a missing number, a changed event", async () => {
+  told.length = 0;
   await say("sealed");
   await until("sealed", async () => (await lab.sql("SELECT seq FROM archive_content LIMIT 1")).length === 1);
   const config = lab.stack.configFiles.n1 ?? "";
@@ -242,13 +327,15 @@ test("what is wrong with the sealed archive is told: a key that others can read,
     ["checkpoint-unsigned", "archive"],
     ["record-missing", "room:999"],
   );
-  const [unsigned] = told.filter(({ labels }) => labels.alertname === "checkpoint-unsigned");
-  assert.match(unsigned?.annotations.description ?? "", /others can read/);
+  await until("the worker's reason", async () =>
+    told.some(({ annotations }) => /others can read/.test(annotations.description ?? "")),
+  );
 
   chmodSync(key, 0o600);
   await lab.sql("DELETE FROM archive_intake WHERE stream = 'room:999'");
   await lab.sql("UPDATE archive_content SET body = ? WHERE seq = ?", [event?.body ?? "", event?.seq ?? 0]);
-  assert.equal((await parlance(config, "compliance", "verify", "--from", "0")).code, 0);
+  const verified = await parlance(config, "compliance", "verify", "--from", "0");
+  assert.equal(verified.code, 0, verified.out);
   await untilTold(
     "resolved",
     ["archive-tampered", "archive"],

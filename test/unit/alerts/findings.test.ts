@@ -1,8 +1,16 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { setImmediate } from "node:timers/promises";
 import { poolFindings } from "../../../src/alerts/pool-findings.ts";
 import type { PoolFigures } from "../../../src/alerts/ports.ts";
-import { awayProbe, clockFinding, clockProbe, diskProbe } from "../../../src/alerts/probes.ts";
+import {
+  awayProbe,
+  clockFinding,
+  clockProbe,
+  diskProbe,
+  eventProbe,
+  triedProbe,
+} from "../../../src/alerts/probes.ts";
 
 const WELL: PoolFigures = {
   clockAheadMs: 40,
@@ -157,5 +165,73 @@ test("copies that wait for Kamailio for more than 5 s are found at once, and ove
   const probe = awayProbe("sending-behind", "n1", isThere, 0, () => 0);
   assert.deepEqual(await probe(), [{ name: "sending-behind", subject: "n1", detail: "for 0 s" }]);
   behindMs = 40;
+  assert.deepEqual(await probe(), []);
+});
+
+test("what is tried now and then is the matter when it fails, or hangs, for long enough; one attempt at a time", async () => {
+  let nowMs = 0;
+  let attempts = 0;
+  let outcome: () => Promise<void> = async () => {};
+  const about = { name: "delivery-failing", subject: "lync-xml and worker-n1" } as const;
+  const attempt = () => {
+    attempts += 1;
+    return outcome();
+  };
+  const probe = triedProbe(about, attempt, { everyMs: 15_000, forMs: 5_000, lateMs: 10_000 }, () => nowMs);
+  const look = async (afterMs: number) => {
+    nowMs += afterMs;
+    await probe();
+    await setImmediate(); // what was tried has failed or not
+    return (await probe()).map(({ detail }) => detail);
+  };
+  assert.deepEqual(await look(0), []);
+  outcome = async () => {
+    throw new Error("ENOSPC");
+  };
+  assert.deepEqual(await look(14_999), [], "not tried again yet");
+  assert.deepEqual(await look(1), []);
+  assert.deepEqual(await look(5_000), ["ENOSPC"]);
+  outcome = () => new Promise(() => {});
+  assert.deepEqual(await look(10_000), ["ENOSPC"]);
+  assert.deepEqual(await look(11_000), ["no answer for 11 s"]);
+  assert.deepEqual(await look(600_000), ["no answer for 611 s"]);
+  assert.equal(attempts, 3);
+});
+
+test("what fails once and then does not is no matter", async () => {
+  let nowMs = 0;
+  const about = { name: "alert-undelivered", subject: "mail and n1" } as const;
+  let isThere = false;
+  const attempt = async () => {
+    if (!isThere) throw new Error("ECONNREFUSED");
+  };
+  const probe = triedProbe(about, attempt, { everyMs: 15_000, forMs: 20_000, lateMs: 10_000 }, () => nowMs);
+  await probe();
+  await setImmediate();
+  assert.deepEqual(await probe(), []);
+  isThere = true;
+  nowMs = 15_000;
+  await probe();
+  await setImmediate();
+  nowMs = 40_000;
+  assert.deepEqual(await probe(), []);
+});
+
+test("what has happened and is over is told for a minute", async () => {
+  let nowMs = 0;
+  let happened = false;
+  const finding = { name: "redis-emptied", subject: "n1", detail: "gone" } as const;
+  const probe = eventProbe(
+    finding,
+    async () => happened,
+    () => nowMs,
+  );
+  assert.deepEqual(await probe(), []);
+  happened = true;
+  assert.deepEqual(await probe(), [finding]);
+  happened = false;
+  nowMs = 59_999;
+  assert.deepEqual(await probe(), [finding]);
+  nowMs = 60_000;
   assert.deepEqual(await probe(), []);
 });
