@@ -5,7 +5,7 @@ import { seeded } from "../support/compliance-events.ts";
 import { openChaosPool } from "./chaos-pool.ts";
 import type { PostRecord } from "./evidence.ts";
 import { lastNumbers } from "./gather.ts";
-import { playRound, type RoundReport } from "./round.ts";
+import { ACTS_PER_SECOND, playRound, type RoundReport } from "./round.ts";
 import { needsSmallDisk, STRIKES, type StrikeKind } from "./strikes.ts";
 
 /** One pool that is struck again and again, with half of the clients staying through all of it. */
@@ -20,13 +20,21 @@ export interface Campaign {
   close(): Promise<void>;
 }
 
-/** For strikes of these kinds. `report` is told one line for each strike and each fault. */
+/**
+ * For strikes of these kinds. `report` is told one line for each strike and each fault.
+ * @param perSecond what people do in a second, together
+ */
 export async function openCampaign(
   seed: number,
   kinds: readonly StrikeKind[],
   report: (line: string) => void,
+  perSecond = ACTS_PER_SECOND,
 ): Promise<Campaign> {
-  const pool = await openChaosPool(kinds.some(needsSmallDisk));
+  const pool = await openChaosPool({
+    smallDisks: kinds.some(needsSmallDisk),
+    databaseClock: kinds.includes("clock-mariadb"),
+    mail: kinds.includes("mail"),
+  });
   const posts: PostRecord[] = [];
   const veterans = pool.newMembers("veterans");
   try {
@@ -43,7 +51,12 @@ export async function openCampaign(
         const course = seed * 1_009 + STRIKES.indexOf(kind) * 101 + round;
         const chance = { fate: seeded(course), random: seeded(~course) };
         const label = `${seed}-${kind}-${round}`;
-        const done = await playRound(pool, veterans, posts, { kind, label, ...chance });
+        const done = await playRound(pool, veterans, posts, {
+          kind,
+          label,
+          perSecond,
+          ...chance,
+        });
         reports.push(done);
         report(describe(round, done));
         for (const fault of done.faults) report(`    ${fault}`);
@@ -65,6 +78,9 @@ function describe(round: number, done: RoundReport): string {
     what,
     offered,
     acknowledged,
+    acts,
+    events,
+    loadMs,
     refused,
     copies,
     takeovers,
@@ -73,8 +89,10 @@ function describe(round: number, done: RoundReport): string {
     slowestCopyMs,
     tookMs,
   } = done;
+  const others = Object.entries(acts).map(([act, { answered, asked }]) => `${act} ${answered} of ${asked}`);
   return (
     `${done.faults.length === 0 ? "ok  " : "FAIL"} ${kind} ${round}: ${what}; ${acknowledged} of ${offered} posts acknowledged, ` +
+    `${others.join(", ")}; ${events} events recorded in ${(loadMs / 1_000).toFixed(1)} s: ${Math.round(events / (loadMs / 1_000))} a second; ` +
     `${refused} refusals, ${copies} copies, ${takeovers} takeovers, ${returns} came back, ` +
     `longest silence ${silenceMs} ms, slowest copy ${slowestCopyMs} ms, ` +
     `${(tookMs / 1_000).toFixed(1)} s`

@@ -2,9 +2,11 @@ import { join } from "node:path";
 import { type Lab, openLab } from "../support/lab.ts";
 import { until } from "../support/until.ts";
 import { ArchiveChild } from "./archive-child.ts";
-import { makeClocksAdjustable } from "./clocks.ts";
+import { DatabaseClock, makeClocksAdjustable } from "./clocks.ts";
 import { CrowdMember } from "./crowd-member.ts";
+import type { ActRecord } from "./evidence.ts";
 import { asked, count } from "./gather.ts";
+import { MailSink } from "./mail-sink.ts";
 import { mayMount, SmallDisk } from "./small-disk.ts";
 import { Supervisor } from "./supervisor.ts";
 
@@ -19,7 +21,15 @@ export interface ChaosPool {
   readonly archive: ArchiveChild;
   /** Under the database and under the adapter's folder; undefined unless asked for. */
   readonly disks: Readonly<Record<"mariadb" | "adapter", SmallDisk>> | undefined;
+  /** Where alerts are mailed to; undefined unless asked for. */
+  readonly mail: MailSink | undefined;
+  /** Of MariaDB; undefined unless asked for. */
+  readonly databaseClock: DatabaseClock | undefined;
   readonly rooms: readonly string[];
+  /** What members and administrator did besides posts since the pool was opened. */
+  readonly acts: readonly ActRecord[];
+  /** The administrator gives somebody a role that he has not had in that room. Never throws. */
+  changeRole(): Promise<void>;
   /** A client for each of the users, not yet signed in. */
   newMembers(which: "veterans" | "newcomers"): CrowdMember[];
   /** The life that node leads now. */
@@ -27,13 +37,22 @@ export interface ChaosPool {
   dialogsOf(incarnation: string): Promise<number>;
   /** Transactions its journal has committed. */
   flushesOf(incarnation: string): Promise<number>;
+  /** Of all streams, as the chat counts them. */
+  recordedEvents(): Promise<number>;
   /** Lives that have a successor. */
   takeovers(): Promise<number>;
   close(): Promise<void>;
 }
 
-/** @param smallDisks database and adapter write to disks that can be filled */
-export async function openChaosPool(smallDisks = false): Promise<ChaosPool> {
+/** What some strikes need, and costs the others time. */
+export interface PoolExtras {
+  /** Database and adapter write to disks that can be filled. */
+  readonly smallDisks?: boolean;
+  readonly databaseClock?: boolean;
+  readonly mail?: boolean;
+}
+
+export async function openChaosPool(extras: PoolExtras): Promise<ChaosPool> {
   makeClocksAdjustable();
   const users = Array.from({ length: MEMBERS }, (_, index) => `user${index}`);
   const names = Array.from({ length: ROOMS }, (_, index) => `Room ${index}`);
@@ -46,7 +65,9 @@ export async function openChaosPool(smallDisks = false): Promise<ChaosPool> {
   });
   const rooms = names.map((name) => lab.room(name));
   await seatSealer(lab);
-  const disks = smallDisks && mayMount() ? await makeDisks(lab) : undefined;
+  const databaseClock = extras.databaseClock ? await DatabaseClock.of(lab.stack) : undefined;
+  const mail = extras.mail ? await MailSink.of(lab) : undefined;
+  const disks = extras.smallDisks && mayMount() ? await makeDisks(lab) : undefined;
   const archive = new ArchiveChild(lab.stack);
   await archive.start();
   await until("the archive's process seals", async () => {
@@ -57,13 +78,27 @@ export async function openChaosPool(smallDisks = false): Promise<ChaosPool> {
   });
   await lab.stack.restart("worker");
   const supervisor = new Supervisor(lab.stack);
+  const acts: ActRecord[] = [];
+  let roleChanges = 0;
   const number = (sql: string) => count(lab, sql);
   return {
     lab,
     supervisor,
     archive,
     disks,
+    mail,
+    databaseClock,
     rooms,
+    acts,
+    async changeRole() {
+      const [role, room, user] = nthOf(roleChanges++, ["member", "manager"] as const, rooms, users);
+      const text = JSON.stringify({ [role]: [lab.address(user)] });
+      const by = { who: "administrator:local", session: "", limit: 0 };
+      const act: ActRecord = { kind: "ROLE_CHANGED", room, text, ...by, answer: "none", shown: [] };
+      acts.push(act);
+      const done = await lab.administration.addRole(room, lab.address(user), role).catch(() => undefined);
+      act.answer = done ? 200 : 503;
+    },
     newMembers: (which) =>
       users.flatMap((user, index) => {
         if ((index % 2 === 0) !== (which === "veterans")) return [];
@@ -71,7 +106,8 @@ export async function openChaosPool(smallDisks = false): Promise<ChaosPool> {
           { length: ROOMS_PER_MEMBER },
           (_, step) => rooms[(index + step * 7) % ROOMS] ?? "",
         );
-        return [new CrowdMember(lab, user, own)];
+        const otherRooms = rooms.filter((room) => !own.includes(room));
+        return [new CrowdMember(lab, user, { rooms: own, otherRooms }, acts)];
       }),
     async incarnationOf(node) {
       const [row] = await asked<{ incarnation: string }>(
@@ -83,10 +119,13 @@ export async function openChaosPool(smallDisks = false): Promise<ChaosPool> {
     dialogsOf: (incarnation) => number(`SELECT COUNT(*) AS n FROM dialog WHERE home = '${incarnation}'`),
     flushesOf: (incarnation) =>
       number(`SELECT flushes AS n FROM incarnation WHERE incarnation = '${incarnation}'`),
+    recordedEvents: () =>
+      number("SELECT (SELECT SUM(last_event) FROM room) + (SELECT SUM(read_events) FROM incarnation) AS n"),
     takeovers: () => number("SELECT COUNT(*) AS n FROM incarnation WHERE successor IS NOT NULL"),
     async close() {
       await supervisor.stop();
       await archive.kill();
+      await mail?.kill();
       for (const disk of Object.values(disks ?? {})) {
         disk.empty();
         disk.remove();
@@ -94,6 +133,18 @@ export async function openChaosPool(smallDisks = false): Promise<ChaosPool> {
       await lab.close();
     },
   };
+}
+
+/** Goes through all combinations, each once. @throws RangeError when there are no more */
+function nthOf<A, B, C>(n: number, as: readonly A[], bs: readonly B[], cs: readonly C[]): [A, B, C] {
+  const [b, c, a] = [
+    n % bs.length,
+    Math.floor(n / bs.length) % cs.length,
+    Math.floor(n / bs.length / cs.length),
+  ];
+  const found = [as[a], bs[b], cs[c]] as const;
+  if (found.includes(undefined)) throw new RangeError("no combination is left");
+  return found as [A, B, C]; // just looked
 }
 
 /** The sealer that is struck shall be the one that seals: the stock worker's, which began, takes over when that one dies. */

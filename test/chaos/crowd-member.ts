@@ -1,8 +1,10 @@
 import { setTimeout as pause } from "node:timers/promises";
 import { ClientError } from "../../plugin/client/client-error.ts";
 import type { XccosEndpoint } from "../../plugin/client/endpoint.ts";
+import type { ChatCopy } from "../../plugin/client/xccos-body.ts";
+import { sessionOf } from "../../src/chat/session-digest.ts";
 import type { Lab } from "../support/lab.ts";
-import type { CopyRecord, PostRecord, Seat } from "./evidence.ts";
+import type { ActRecord, PostRecord, Seat } from "./evidence.ts";
 
 /** A 503 asks to come again; so often does a patient user. */
 const MAX_ATTEMPTS = 4;
@@ -10,10 +12,18 @@ const COME_BACK_LIMIT_MS = 40_000;
 /** More than any room gets while a connection is away, and fits into one reply. */
 const HISTORY = 150;
 
-/** One client that posts, listens, comes back when its connection breaks, and writes everything down. */
+interface Answered {
+  readonly code: number;
+  readonly failed?: readonly string[];
+}
+
+/** One client that posts, listens, reads, looks in elsewhere, comes back when its connection breaks, and writes everything down. */
 export class CrowdMember {
   readonly user: string;
+  /** In which it is. */
   readonly rooms: readonly string[];
+  /** In which it looks in. */
+  readonly otherRooms: readonly string[];
   readonly endpoint: XccosEndpoint;
   seats = new Map<string, Seat>();
   /** How often it had to come back. */
@@ -21,10 +31,20 @@ export class CrowdMember {
   private returning: Promise<void> | undefined;
   private leaving = false;
   private readonly address: string;
+  private readonly acts: ActRecord[];
+  private readonly visiting = new Set<string>();
 
-  constructor(lab: Lab, user: string, rooms: readonly string[]) {
+  /** @param acts where it writes down what it does besides its posts, in the order in which it asks */
+  constructor(
+    lab: Lab,
+    user: string,
+    { rooms, otherRooms }: { rooms: readonly string[]; otherRooms: readonly string[] },
+    acts: ActRecord[],
+  ) {
     this.user = user;
     this.rooms = rooms;
+    this.otherRooms = otherRooms;
+    this.acts = acts;
     this.address = lab.address(user);
     this.endpoint = lab.endpoint(user, {
       bodies: "scan",
@@ -37,9 +57,7 @@ export class CrowdMember {
 
   /** Of its pool dialog; "" while it has none, or has not entered its rooms yet. */
   get token(): string {
-    const ready = this.endpoint.connected && !this.returning;
-    const target = ready ? this.endpoint.session.current?.dialog?.remoteTarget : undefined;
-    return /\.([0-9a-f]{32})@/.exec(target ?? "")?.[1] ?? "";
+    return this.endpoint.connected && !this.returning ? this.dialogToken : "";
   }
 
   /** Node that answered its INVITE. */
@@ -53,7 +71,7 @@ export class CrowdMember {
     this.turnPage(lastNumbers);
     for (let attempt = 1; ; attempt++) {
       try {
-        await this.endpoint.signIn();
+        await this.signIn();
         return await this.joinAll();
       } catch (error) {
         // A pool that has just begun on a busy machine asks to try again.
@@ -112,10 +130,75 @@ export class CrowdMember {
     return { text, room, author, token, envid, answers: [], acknowledgedAt: undefined };
   }
 
+  /** Shows it the last messages of a room. Never throws, like all acts; what came of it is written down. */
+  async read(room: string, limit: number): Promise<void> {
+    const act = this.begin("BACKCHAT", room, limit);
+    const reply = await this.told([act], this.endpoint.history(room, limit));
+    if (reply?.code === 200) act.shown = reply.messages.map(asShown);
+  }
+
+  async search(room: string, text: string, limit: number): Promise<void> {
+    const act = this.begin("SEARCH", room, limit, text);
+    const reply = await this.told(
+      [act],
+      this.endpoint.searchHistory({ rooms: [room], text, match: "ALL", limit }),
+    );
+    if (reply?.code === 200) act.shown = reply.found.flatMap(({ messages }) => messages.map(asShown));
+  }
+
+  /** In and out again, unless it is there just now. */
+  async visit(room: string): Promise<void> {
+    if (this.visiting.has(room)) return;
+    this.visiting.add(room);
+    try {
+      await this.told([this.begin("JOIN", room)], this.endpoint.join(room));
+      if (this.token === "" || this.leaving) return;
+      await this.told([this.begin("PART", room)], this.endpoint.part(room));
+    } finally {
+      this.visiting.delete(room);
+    }
+  }
+
   async leave(): Promise<void> {
     this.leaving = true;
     await this.returning?.catch(() => undefined);
+    if (this.endpoint.connected) {
+      const bye = this.endpoint.session.current?.bye().then(({ status }) => ({ code: status }));
+      await this.told([this.begin("SIGN_OFF", "")], bye ?? Promise.reject(new Error("no dialog")));
+    }
     await this.endpoint.signOff();
+  }
+
+  private get dialogToken(): string {
+    const target = this.endpoint.session.current?.dialog?.remoteTarget;
+    return /\.([0-9a-f]{32})@/.exec(target ?? "")?.[1] ?? "";
+  }
+
+  private begin(kind: ActRecord["kind"], room: string, limit = 0, text = ""): ActRecord {
+    const session = sessionOf(this.dialogToken);
+    const act: ActRecord = { kind, room, who: this.address, session, limit, text, answer: "none", shown: [] };
+    this.acts.push(act);
+    return act;
+  }
+
+  private async told<Reply extends Answered>(
+    acts: readonly ActRecord[],
+    asked: Promise<Reply>,
+  ): Promise<Reply | undefined> {
+    try {
+      const reply = await asked;
+      for (const act of acts) act.answer = reply.failed?.includes(act.room) ? 503 : reply.code;
+      return reply;
+    } catch (error) {
+      const refused = error instanceof ClientError && error.status > 0;
+      for (const act of acts) act.answer = refused ? error.status : "none";
+      return undefined;
+    }
+  }
+
+  private async signIn(): Promise<void> {
+    await this.endpoint.signIn();
+    this.begin("LOGIN", "").answer = 200;
   }
 
   private async comeBack(): Promise<void> {
@@ -124,7 +207,7 @@ export class CrowdMember {
       this.endpoint.crash();
       for (const { live } of this.seats.values()) live.push([]);
       try {
-        await this.endpoint.signIn();
+        await this.signIn();
         await this.joinAll();
         for (const room of this.rooms) await this.readHistory(room);
         this.returns += 1;
@@ -138,22 +221,22 @@ export class CrowdMember {
   }
 
   private async joinAll(): Promise<void> {
-    const { code, failed } = await this.endpoint.bjoin(this.rooms);
-    if (code !== 200 || failed.length > 0)
-      throw new Error(`${this.user}: bjoin ${code}, ${failed.length} rooms refused`);
+    const acts = this.rooms.map((room) => this.begin("JOIN", room));
+    const reply = await this.told(acts, this.endpoint.bjoin(this.rooms));
+    if (reply?.code !== 200 || reply.failed.length > 0)
+      throw new ClientError("refused", `${this.user}: bjoin ${reply?.code}`, reply?.code ?? 503);
   }
 
   private async readHistory(room: string): Promise<void> {
-    const seat = this.seats.get(room);
-    const { code, messages } = await this.endpoint.history(room, HISTORY);
-    if (code !== 200) throw new Error(`${this.user}: bccontext ${code}`);
+    const act = this.begin("BACKCHAT", room, HISTORY);
+    const reply = await this.told([act], this.endpoint.history(room, HISTORY));
+    if (reply?.code !== 200) throw new Error(`${this.user}: bccontext ${reply?.code}`);
+    act.shown = reply.messages.map(asShown);
     const atMs = performance.now();
-    const read: CopyRecord[] = messages.map(({ chatId, text, author }) => ({
-      number: chatId,
-      text,
-      author,
-      atMs,
-    }));
-    seat?.history.push(...read);
+    this.seats.get(room)?.history.push(...act.shown.map((copy) => ({ ...copy, atMs })));
   }
+}
+
+function asShown({ chatId, text, author }: ChatCopy): ActRecord["shown"][number] {
+  return { number: chatId, text, author };
 }

@@ -1,4 +1,4 @@
-/** What the four witnesses of a run say: the clients' logs, the database, the copies received, and the archive files. */
+/** What the four witnesses of a run say: the clients' logs of what they asked for and got, the database, the copies received, and the archive files. */
 
 /** One post as its client knows it. The text is unlike any other post's. */
 export interface PostRecord {
@@ -12,6 +12,24 @@ export interface PostRecord {
   readonly answers: (number | "none")[];
   /** Monotonic, milliseconds: when the 200 came; undefined without one. */
   acknowledgedAt: number | undefined;
+}
+
+/** What a client, or the administrator, asked for besides posts, and what it was told. */
+export interface ActRecord {
+  /** LOGIN and SIGN_OFF: of the whole session, in no room. */
+  readonly kind: "LOGIN" | "JOIN" | "PART" | "SIGN_OFF" | "BACKCHAT" | "SEARCH" | "ROLE_CHANGED";
+  readonly room: string;
+  readonly who: string;
+  /** Digest of its dialog's token, as events bear it. */
+  readonly session: string;
+  /** How many messages were asked for; 0 where none are. */
+  readonly limit: number;
+  /** Text searched for, or the role given to whom; else "". */
+  readonly text: string;
+  /** What it was answered, in the end: by the INFO or by the reply; "none" without an answer. */
+  answer: number | "none";
+  /** What it was shown. */
+  shown: readonly Omit<CopyRecord, "atMs">[];
 }
 
 /** One live copy or one line of history. */
@@ -63,6 +81,8 @@ export interface SealedEvent {
   /** 0 and "" but for messages. */
   readonly number: number;
   readonly text: string;
+  readonly session: string;
+  readonly detail: Readonly<Record<string, unknown>>;
 }
 
 export interface RoomCounters {
@@ -75,6 +95,8 @@ export interface RoomCounters {
 export interface Evidence {
   readonly posts: readonly PostRecord[];
   readonly seats: readonly Seat[];
+  /** In the order in which they were asked for. */
+  readonly acts: readonly ActRecord[];
   readonly stored: readonly StoredMessage[];
   readonly rooms: readonly RoomCounters[];
   /** Posts that the store keeps single, one for each (token, envid, seqid). */

@@ -51,10 +51,11 @@ function inStreamOrder(events: readonly CapturedEvent[]): CapturedEvent[] {
   );
 }
 
-function sealedEvent({ stream, streamSeq, kind, room, actor, detail }: CapturedEvent): SealedEvent {
+function sealedEvent(event: CapturedEvent): SealedEvent {
+  const { stream, streamSeq, kind, room, actor, detail, session } = event;
   const message = kind === "CHAT" || kind === "STORY";
   const [number, text] = message ? [Number(detail.number), String(detail.text)] : [0, ""];
-  return { stream, streamSeq, kind, room: room.uri, author: actor.uri, number, text };
+  return { stream, streamSeq, kind, room: room.uri, author: actor.uri, number, text, session, detail };
 }
 
 async function recordedStreams(database: Database): Promise<Map<string, number>> {

@@ -4,7 +4,14 @@ import { SaxesParser } from "saxes";
 import { ChatError } from "../../src/chat/errors.ts";
 import type { Lab } from "../support/lab.ts";
 import { until } from "../support/until.ts";
-import type { ArchivedMessage, PostRecord, RoomCounters, Seat, StoredMessage } from "./evidence.ts";
+import type {
+  ActRecord,
+  ArchivedMessage,
+  PostRecord,
+  RoomCounters,
+  Seat,
+  StoredMessage,
+} from "./evidence.ts";
 import { sealedEvidence } from "./gather-sealed.ts";
 
 /** A worker that was killed holds the adapter's lease until it lapses; the stock one's lasts a minute. */
@@ -43,16 +50,22 @@ export async function asked<Row extends object>(lab: Lab, sql: string): Promise<
   }
 }
 
-/** All four witnesses, at a moment when nobody posts. */
-export async function gather(lab: Lab, posts: readonly PostRecord[], seats: readonly Seat[]) {
+/** What the clients know, all of it since the pool was opened but for the seats, which are of one round. */
+export interface ClientLogs {
+  readonly posts: readonly PostRecord[];
+  readonly acts: readonly ActRecord[];
+  readonly seats: readonly Seat[];
+}
+
+/** All four witnesses, at a moment when nobody does anything. */
+export async function gather(lab: Lab, logs: ClientLogs) {
   const stored = await asked<StoredMessage>(
     lab,
     `SELECT ${ROOM_URI} AS room, m.number AS number, p.uri AS author, m.text AS text FROM message m ` +
       "JOIN room r ON r.id = m.room_id JOIN principal p ON p.id = m.author_id",
   );
   return {
-    posts,
-    seats,
+    ...logs,
     stored,
     rooms: await roomCounters(lab),
     postKeys: await count(lab, "SELECT COUNT(*) AS n FROM post_key"),
@@ -97,18 +110,20 @@ function readArchive(root: string): ArchivedMessage[] {
 }
 
 /** Kinds that stand in the XML; what of them is here besides is what it has no attribute for. */
-const IN_XML = ["JOIN", "PART", "CHAT", "STORY", "BACKCHAT"];
+const IN_XML = ["JOIN", "PART", "CHAT", "STORY", "BACKCHAT", "SEARCH"];
 
 /** What Lync's format has no words for, such as the making of a room: canonical bodies, one a line. */
 function readUnmapped(path: string, found: ArchivedMessage[]): void {
   for (const line of readFileSync(path, "utf8").split("\n").filter(Boolean)) {
-    const { kind, room, actor } = JSON.parse(line) as {
+    const { kind, room, actor, detail } = JSON.parse(line) as {
       kind: string;
       room: { uri: string };
       actor: { uri: string };
+      detail: { after?: unknown };
     }; // canonical bodies
     if (IN_XML.includes(kind)) continue;
-    const who = { author: actor.uri, text: "", number: 0 };
+    const text = kind === "ROLE_CHANGED" ? JSON.stringify(detail.after) : "";
+    const who = { author: actor.uri, text, number: 0 };
     found.push({ ...who, conversation: path, room: room.uri, type: kind });
   }
 }

@@ -1,45 +1,70 @@
+import { setTimeout as pause } from "node:timers/promises";
 import type { CrowdMember } from "./crowd-member.ts";
 import type { PostRecord } from "./evidence.ts";
 
 const TICK_MS = 20;
 
-/** A steady stream of posts that goes on whatever the servers do. */
+/** A steady stream of posts, readings, searches and visits that goes on whatever the servers do. */
 export interface Load {
   /** All posts so far, this load's own. */
   readonly posts: readonly PostRecord[];
-  /** No new ones; resolves when none is under way any more. */
+  /** No new ones; resolves when no post is under way any more, and no command that can still be answered. */
   stop(): Promise<void>;
 }
 
-/** Open loop: what is due is sent, answered or not. The members take turns, each in a random room of its own. */
+/** Of a hundred things that people do; the rest are posts. A visit is two: in and out again. */
+const READINGS = 30;
+const SEARCHES = 4;
+const VISITS = 16;
+const MOST_READ = 8;
+const MOST_FOUND = 5;
+/** A command whose node died is answered by nobody. */
+const ANSWERED_WITHIN_MS = 10_000;
+
+/** Open loop: what is due is done, answered or not. The members take turns, each in a random room of its own, or a guest elsewhere. */
 export function startLoad(
   members: readonly CrowdMember[],
   options: { perSecond: number; label: string; random: () => number },
 ): Load {
   const { perSecond, label, random } = options;
   const posts: PostRecord[] = [];
-  const underWay = new Set<Promise<void>>();
+  const postsUnderWay = new Set<Promise<void>>();
+  const actsUnderWay = new Set<Promise<void>>();
   const startedAt = performance.now();
   let due = 0;
+  const one = (list: readonly string[]) => list[Math.floor(random() * list.length)] ?? "";
+  const upTo = (most: number) => 1 + Math.floor(random() * most);
+  const follow = (work: Promise<void>, underWay: Set<Promise<void>>) => {
+    const followed: Promise<void> = work.finally(() => underWay.delete(followed));
+    underWay.add(followed);
+  };
+  const post = (member: CrowdMember) => {
+    const record = member.newPost(one(member.rooms), `${label}-${posts.length} – <&> "ü" ☕`);
+    posts.push(record);
+    return member.post(record, () => 500 + random() * 1_000);
+  };
+  const act = (member: CrowdMember) => {
+    const lot = random() * 100;
+    if (lot < READINGS) follow(member.read(one(member.rooms), upTo(MOST_READ)), actsUnderWay);
+    else if (lot < READINGS + SEARCHES) {
+      const text = `${label}-${Math.floor(random() * posts.length)}`;
+      follow(member.search(one(member.rooms), text, upTo(MOST_FOUND)), actsUnderWay);
+    } else if (lot < READINGS + SEARCHES + VISITS) follow(member.visit(one(member.otherRooms)), actsUnderWay);
+    else follow(post(member), postsUnderWay);
+  };
   const timer = setInterval(() => {
     const wanted = ((performance.now() - startedAt) / 1_000) * perSecond;
     for (; due < wanted; due++) {
       const member = members[due % members.length];
-      const room = member?.rooms[Math.floor(random() * member.rooms.length)];
-      if (!member || room === undefined || member.token === "") continue; // it has no connection at the moment
-      const record = member.newPost(room, `${label}-${posts.length} – <&> "ü" ☕`);
-      posts.push(record);
-      const work: Promise<void> = member
-        .post(record, () => 500 + random() * 1_000)
-        .finally(() => underWay.delete(work));
-      underWay.add(work);
+      if (member && member.token !== "") act(member); // else it has no connection at the moment
     }
   }, TICK_MS);
   return {
     posts,
     async stop() {
       clearInterval(timer);
-      await Promise.all(underWay);
+      await Promise.all(postsUnderWay);
+      await Promise.race([Promise.all(actsUnderWay), pause(ANSWERED_WITHIN_MS, undefined, { ref: false })]);
     },
   };
 }

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { CopyRecord, Evidence, Seat } from "./evidence.ts";
+import type { ActRecord, CopyRecord, Evidence, SealedEvent, Seat } from "./evidence.ts";
 import { judge } from "./referee.ts";
+import { actAnswerFaults } from "./referee-acts.ts";
 
 const room = "ma-chan://example.com/r1";
 const author = "sip:alice@example.com";
@@ -20,7 +21,41 @@ const seat = (live: readonly CopyRecord[][], history: readonly CopyRecord[] = []
   history: [...history],
 });
 
-/** Three posts, all well. */
+const guest = "sip:bob@example.com";
+const filed = (type: string, who: string, what = "") => ({
+  conversation: "f1",
+  room,
+  type,
+  number: 0,
+  author: who,
+  text: what,
+});
+const event = (kind: string, about: Partial<SealedEvent>): SealedEvent => ({
+  stream: "room:1",
+  streamSeq: 0,
+  kind,
+  room,
+  author,
+  number: 0,
+  text: "",
+  session: "a",
+  detail: {},
+  ...about,
+});
+const act = (kind: ActRecord["kind"], about: Partial<ActRecord> = {}): ActRecord => ({
+  kind,
+  room,
+  who: guest,
+  session: "g",
+  limit: 0,
+  text: "",
+  answer: 200,
+  shown: [],
+  ...about,
+});
+const shown = (...numbers: number[]) => numbers.map((number) => ({ number, text: text(number), author }));
+
+/** Alice signed in, entered, posted three times and searched; Bob looked in and read; Carol became a member. All well. */
 function evidence(change: Partial<Evidence> = {}): Evidence {
   const numbers = [1, 2, 3];
   return {
@@ -34,34 +69,64 @@ function evidence(change: Partial<Evidence> = {}): Evidence {
       acknowledgedAt: 1,
     })),
     seats: [seat([numbers.map((number) => copy(number))])],
+    acts: [
+      act("LOGIN", { who: author, session: "a", room: "" }),
+      act("JOIN", { who: author, session: "a" }),
+      act("JOIN"),
+      act("BACKCHAT", { limit: 2, shown: shown(2, 3) }),
+      act("PART"),
+      act("SEARCH", { who: author, session: "a", text: "post 3", limit: 5, shown: shown(3) }),
+      act("ROLE_CHANGED", {
+        who: "administrator:local",
+        session: "",
+        text: '{"member":["sip:carol@example.com"]}',
+      }),
+    ],
     stored: numbers.map((number) => ({ room, number, author, text: text(number) })),
-    rooms: [{ room, lastNumber: 3, lastEvent: 4 }],
+    rooms: [{ room, lastNumber: 3, lastEvent: 7 }],
     postKeys: 3,
-    readEvents: 0,
+    readEvents: 3,
     archived: [
-      { conversation: "f1", room, type: "JOIN", number: 0, author, text: "" },
-      ...numbers.map((number) => ({
-        conversation: "f1",
-        room,
-        type: "CHAT",
-        number,
-        author,
-        text: text(number),
-      })),
+      filed("JOIN", author),
+      ...numbers.map((number) => ({ ...filed("CHAT", author), number, text: text(number) })),
+      filed("JOIN", guest),
+      filed("PART", guest),
+      filed("ROLE_CHANGED", "administrator:local", '{"member":["sip:carol@example.com"]}'),
+      { ...filed("LOGIN", author), room: "" },
+      filed("BACKCHAT", guest, "since=2;limit=2;returned=2-3/2"),
+      filed("BACKCHAT", author, "search:post 3;limit=5;returned=3-3/1"),
     ],
     sealed: [
-      { stream: "room:1", streamSeq: 1, kind: "JOIN", room, author, number: 0, text: "" },
-      ...numbers.map((number) => ({
-        stream: "room:1",
-        streamSeq: number + 1,
-        kind: "CHAT",
-        room,
-        author,
-        number,
-        text: text(number),
-      })),
+      event("JOIN", { streamSeq: 1 }),
+      ...numbers.map((number) =>
+        event("CHAT", { streamSeq: number + 1, number, text: text(number), detail: { number } }),
+      ),
+      event("JOIN", { streamSeq: 5, author: guest, session: "g" }),
+      event("PART", { streamSeq: 6, author: guest, session: "g", detail: { reason: "left" } }),
+      event("ROLE_CHANGED", {
+        streamSeq: 7,
+        author: "administrator:local",
+        session: "",
+        detail: { after: { member: ["sip:carol@example.com"] } },
+      }),
+      event("LOGIN", { stream: "read:n1-1", streamSeq: 1, room: "" }),
+      event("BACKCHAT", {
+        stream: "read:n1-1",
+        streamSeq: 2,
+        author: guest,
+        session: "g",
+        detail: { from: 2, to: 3, count: 2, limit: 2 },
+      }),
+      event("SEARCH", {
+        stream: "read:n1-1",
+        streamSeq: 3,
+        detail: { criteria: { text: "post 3", limit: 5 }, shown: [3], matches: 1, exceeded: false },
+      }),
     ],
-    recorded: new Map([["room:1", 4]]),
+    recorded: new Map([
+      ["room:1", 7],
+      ["read:n1-1", 3],
+    ]),
     complaints: [],
     quarantined: 0,
     ...change,
@@ -98,20 +163,23 @@ const cases: readonly [what: string, change: Partial<Evidence>, fault: RegExp][]
   [
     "a message twice in the archive",
     {
-      archived: [...good.archived, ...good.archived.slice(3).map((one) => ({ ...one, conversation: "f2" }))],
+      archived: [
+        ...good.archived,
+        ...good.archived.slice(3, 4).map((one) => ({ ...one, conversation: "f2" })),
+      ],
     },
     /post 3 is in the archive 2 times/,
   ],
-  ["a coming that the archive lacks", { archived: good.archived.slice(1) }, /recorded 4 events and 3/],
+  ["a coming that the archive lacks", { archived: good.archived.slice(1) }, /recorded 7 events and 6/],
   ["an archive out of order", { archived: [...good.archived].reverse() }, /f1: 2 stands after 3/],
   [
     "a message that is not sealed",
-    { sealed: good.sealed.slice(0, 3) },
-    /room:1 recorded 4 events, 3 are sealed/,
+    { sealed: good.sealed.toSpliced(3, 1) },
+    /room:1 recorded 7 events, 6 are sealed/,
   ],
   [
     "a message sealed twice",
-    { sealed: [...good.sealed, ...good.sealed.slice(3)] },
+    { sealed: [...good.sealed, ...good.sealed.slice(3, 4)] },
     /post 3 is sealed 2 times/,
   ],
   [
@@ -149,6 +217,131 @@ for (const [what, change, fault] of cases) {
     );
   });
 }
+
+const withAct = (kind: ActRecord["kind"], change: Partial<ActRecord>): Pick<Evidence, "acts"> => ({
+  acts: good.acts.map((one) => (one.kind === kind && one.session !== "a" ? { ...one, ...change } : one)),
+});
+const sealedWithout = (kind: string) => ({
+  sealed: good.sealed.filter((one) => one.kind !== kind || (kind === "JOIN" && one.session === "a")),
+});
+const sealedTwice = (kind: string) => ({
+  sealed: good.sealed.flatMap((one) => (one.kind === kind ? [one, one] : [one])),
+});
+const filedWithout = (beginning: string) => ({
+  archived: good.archived.filter((one) => !`${one.type} ${one.author} ${one.text}`.startsWith(beginning)),
+});
+const filedTwice = (beginning: string) => ({
+  archived: good.archived.flatMap((one) =>
+    `${one.type} ${one.author} ${one.text}`.startsWith(beginning) ? [one, one] : [one],
+  ),
+});
+const KINDS = {
+  BACKCHAT: `BACKCHAT ${guest}`,
+  SEARCH: `BACKCHAT ${author} search`,
+  JOIN: `JOIN ${guest}`,
+  ROLE_CHANGED: "ROLE_CHANGED",
+} as const;
+for (const [kind, beginning] of Object.entries(KINDS)) {
+  const unasked = good.acts.filter((one) => one.kind !== kind || (kind === "JOIN" && one.session === "a"));
+  const finds: readonly [string, Partial<Evidence>, RegExp][] = [
+    ["sealed nowhere", sealedWithout(kind), new RegExp(`acts: ${kind} .* is NOT sealed`)],
+    ["sealed twice", sealedTwice(kind), new RegExp(`acts: ${kind} .* is sealed 2 times, asked for 1 times`)],
+    ["in no file", filedWithout(beginning), new RegExp(`acts: ${kind} .* is NOT in the files`)],
+    ["in the files twice", filedTwice(beginning), new RegExp(`acts: ${kind} .* is in the files 2 times`)],
+    ["asked for by nobody", { acts: unasked }, new RegExp(`acts: ${kind} .* is sealed 1 times, asked for 0`)],
+  ];
+  for (const [what, change, fault] of finds)
+    test(`the referee sees a ${kind} that was answered and is ${what}`, () => {
+      const faults = judge(evidence(change));
+      assert.ok(
+        faults.some((line) => fault.test(line)),
+        faults.join("\n") || "nothing found",
+      );
+    });
+}
+
+const actCases: readonly [what: string, change: Partial<Evidence>, fault: RegExp][] = [
+  ["a going that is sealed nowhere", sealedWithout("PART"), /PART left .* is NOT sealed/],
+  ["a going sealed twice", sealedTwice("PART"), /PART left .* is sealed 2 times, asked for 1/],
+  ["a going that no file has", filedWithout("PART"), /PART by .* sealed 1 times and in the files 0/],
+  [
+    "a going that nobody asked for",
+    { acts: good.acts.filter(({ kind }) => kind !== "PART") },
+    /PART left .* is sealed 1 times, asked for 0/,
+  ],
+  ["a sign-in that is sealed nowhere", sealedWithout("LOGIN"), /LOGIN .* is NOT sealed/],
+  [
+    "a signing off that is sealed nowhere",
+    { acts: [...good.acts, act("SIGN_OFF", { who: author, session: "a", room: "" })] },
+    /PART signed-off .* is NOT sealed/,
+  ],
+  [
+    "a reading sealed as another",
+    withAct("BACKCHAT", { shown: shown(1, 2, 3) }),
+    /BACKCHAT 2 .* was answered with 1-3\/3 and is NOT sealed/,
+  ],
+  [
+    "a reading that showed what nobody wrote",
+    withAct("BACKCHAT", { shown: [...shown(2), { number: 3, text: "forged", author }] }),
+    /was shown 3 of .* as forged/,
+  ],
+  [
+    "a role given to another than was asked",
+    withAct("ROLE_CHANGED", { text: '{"member":["sip:dave@example.com"]}' }),
+    /dave.* is NOT sealed/,
+  ],
+];
+for (const [what, change, fault] of actCases)
+  test(`the referee sees ${what}`, () => {
+    const faults = judge(evidence(change));
+    assert.ok(
+      faults.some((line) => fault.test(line)),
+      faults.join("\n") || "nothing found",
+    );
+  });
+
+test("what was asked for and not answered may be on record once, or not", () => {
+  for (const kind of ["BACKCHAT", "JOIN", "PART", "ROLE_CHANGED"] as const) {
+    const unanswered = withAct(kind, { answer: "none", shown: [] });
+    const about = (faults: readonly string[]) => faults.filter((line) => line.startsWith("acts"));
+    assert.deepEqual(about(judge(evidence(unanswered))), [], kind);
+    assert.match(about(judge(evidence({ ...unanswered, ...sealedTwice(kind) }))).join("\n"), /is sealed 2/);
+  }
+});
+
+test("who enters a room again, or goes on with the rooms of the session before, is recorded once", () => {
+  const again = [...good.acts.slice(0, 3), act("JOIN"), ...good.acts.slice(3)];
+  assert.deepEqual(judge(evidence({ acts: again })), []);
+  const heir = good.acts.map((one) => (one.kind === "PART" ? { ...one, session: "h" } : one));
+  const entered = [...heir.slice(0, 4), act("JOIN", { session: "h" }), ...heir.slice(4)];
+  const went = good.sealed.map((one) => (one.kind === "PART" ? { ...one, session: "h" } : one));
+  const replaced = event("LOGOUT", {
+    stream: "read:n1-1",
+    streamSeq: 4,
+    author: guest,
+    session: "g",
+    room: "",
+    detail: { reason: "replaced", successor: "h" },
+  });
+  const heirs = {
+    acts: entered,
+    sealed: [...went, replaced],
+    archived: [...good.archived, { ...filed("LOGOUT", guest), room: "" }],
+    recorded: new Map([...good.recorded, ["read:n1-1", 4]]),
+    readEvents: 4,
+  };
+  assert.deepEqual(judge(evidence(heirs)), []);
+  // Without the session before, it has not entered.
+  assert.match(judge(evidence({ ...heirs, sealed: went })).join("\n"), /JOIN .* is NOT sealed/);
+});
+
+test("a command is answered 200 or 503, or by nobody when its node died", () => {
+  const of = (answer: number | "none") => [act("BACKCHAT", { answer })];
+  assert.deepEqual(actAnswerFaults([...of(200), ...of(503)], {}), []);
+  assert.match(actAnswerFaults(of("none"), {}).join(), /was answered none/);
+  assert.deepEqual(actAnswerFaults(of("none"), { takeovers: 1 }), []);
+  assert.match(actAnswerFaults(of(404), { takeovers: 1, lostConnections: true }).join(), /answered 404/);
+});
 
 test("after a takeover only the last second may come again, once, and in order", () => {
   const excuses = { repeatsFromMs: 200, takeovers: 1 };

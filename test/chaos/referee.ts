@@ -1,4 +1,5 @@
 import type { ArchivedMessage, Evidence, Excuses } from "./evidence.ts";
+import { actFaults } from "./referee-acts.ts";
 import { seatFaults } from "./referee-copies.ts";
 
 /** One line for each broken promise; a run that went badly wrong is cut off. */
@@ -7,7 +8,7 @@ const MAX_FAULTS_OF_A_KIND = 8;
 /**
  * Compares what clients were told with what is stored, archived and delivered. What is promised: every acknowledged post is stored
  * once and archived once, numbers are dense per room, nothing is stored twice under one (token, envid, seqid), copies come in
- * order and exactly once but for what `excuses` names.
+ * order and exactly once but for what `excuses` names. What clients did besides is recorded once, in both archives (`referee-acts.ts`).
  * @returns broken promises; empty when all were kept
  */
 export function judge(evidence: Evidence, excuses: Excuses = {}): string[] {
@@ -16,11 +17,13 @@ export function judge(evidence: Evidence, excuses: Excuses = {}): string[] {
     ...some("stored", storeFaults(evidence)),
     ...some("archived", archiveFaults(evidence)),
     ...some("sealed", sealedFaults(evidence)),
+    ...some("acts", actFaults(evidence)),
     ...some("delivered", seatFaults(evidence, excuses)),
   ];
 }
 
-function some(kind: string, faults: readonly string[]): string[] {
+/** The first faults of a kind, and how many more there are. */
+export function some(kind: string, faults: readonly string[]): string[] {
   const shown = faults.slice(0, MAX_FAULTS_OF_A_KIND).map((fault) => `${kind}: ${fault}`);
   return faults.length > shown.length ? [...shown, `${kind}: ${faults.length - shown.length} more`] : shown;
 }

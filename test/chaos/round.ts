@@ -2,14 +2,16 @@ import { setTimeout as pause } from "node:timers/promises";
 import { until } from "../support/until.ts";
 import type { ChaosPool } from "./chaos-pool.ts";
 import type { CrowdMember } from "./crowd-member.ts";
-import type { Evidence, Excuses, PostRecord } from "./evidence.ts";
+import type { ActRecord, Evidence, Excuses, PostRecord } from "./evidence.ts";
 import { gather, lastNumbers, untilArchived } from "./gather.ts";
 import { startLoad } from "./load.ts";
-import { judge } from "./referee.ts";
+import { judge, some } from "./referee.ts";
+import { actAnswerFaults } from "./referee-acts.ts";
 import { type StrikeKind, strike } from "./strikes.ts";
 
-/** Posts a second, offered whatever is answered. */
-export const POSTS_PER_SECOND = 220;
+/** Half of them posts; offered whatever is answered. */
+export const ACTS_PER_SECOND = 150;
+const ROLE_CHANGE_EVERY_MS = 1_500;
 /** The last second may come again after a takeover; a busy machine makes a second longer. */
 const REPEATS_MS = 2_000;
 const WHOLE_LIMIT_MS = 30_000;
@@ -19,6 +21,8 @@ const SLOWEST_WITHOUT_REDIS_MS = 6_000;
 export interface RoundPlan {
   readonly kind: StrikeKind;
   readonly label: string;
+  /** What people do in a second, together. */
+  readonly perSecond: number;
   /** Decides when and what is struck; drawn from by nobody else, so that a seed strikes alike whatever the clients do. */
   readonly fate: () => number;
   /** Decides who posts where. */
@@ -30,6 +34,11 @@ export interface RoundReport {
   readonly what: string;
   readonly offered: number;
   readonly acknowledged: number;
+  /** By kind: what was done besides posts, and of how much of it somebody was told that it is done. */
+  readonly acts: Readonly<Record<string, { readonly asked: number; readonly answered: number }>>;
+  /** Recorded while people were at it, in so many milliseconds. */
+  readonly events: number;
+  readonly loadMs: number;
   readonly refused: number;
   readonly copies: number;
   readonly takeovers: number;
@@ -53,7 +62,8 @@ export async function playRound(
   plan: RoundPlan,
 ): Promise<RoundReport> {
   const { lab, supervisor } = pool;
-  const { kind, label, fate, random } = plan;
+  const { kind, label, perSecond, fate, random } = plan;
+  const actsBefore = pool.acts.length;
   const startedAt = performance.now();
   const takeoversBefore = await pool.takeovers();
   const newcomers = pool.newMembers("newcomers");
@@ -66,7 +76,13 @@ export async function playRound(
   const keeping = setInterval(() => {
     for (const member of members) member.keep();
   }, 100);
-  const load = startLoad(members, { perSecond: POSTS_PER_SECOND, label, random });
+  const eventsBefore = await pool.recordedEvents();
+  const loadStartedAt = performance.now();
+  const load = startLoad(members, { perSecond, label, random });
+  let changing = Promise.resolve();
+  const administering = setInterval(() => {
+    changing = changing.then(pool.changeRole);
+  }, ROLE_CHANGE_EVERY_MS);
   let what = "";
   let struckAt = 0;
   try {
@@ -80,8 +96,12 @@ export async function playRound(
     );
     await pause(1_000 + fate() * 500); // some normal life after it
   } finally {
+    clearInterval(administering);
     await load.stop();
+    await changing;
   }
+  const loadMs = performance.now() - loadStartedAt;
+  const events = (await pool.recordedEvents()) - eventsBefore;
   earlier.push(...load.posts);
   const end = await lastNumbers(lab);
   // Who never gets everything is for the referee to name.
@@ -98,7 +118,8 @@ export async function playRound(
     ...(takeovers > 0 ? { takeovers, repeatsFromMs: struckAt - REPEATS_MS } : {}),
     lostConnections: kind === "kamailio",
   };
-  const evidence = await gather(lab, earlier, seats);
+  const evidence = await gather(lab, { posts: earlier, acts: pool.acts, seats });
+  const acts = pool.acts.slice(actsBefore);
   const violations = members.flatMap(({ user, endpoint }) =>
     endpoint.violations.map((text) => `sent: ${user}: ${text}`),
   );
@@ -109,6 +130,9 @@ export async function playRound(
     what,
     offered: load.posts.length,
     acknowledged: load.posts.filter(({ acknowledgedAt }) => acknowledgedAt !== undefined).length,
+    acts: actCounts(acts),
+    events,
+    loadMs,
     refused: sum(load.posts, ({ answers }) => answers.filter((answer) => answer !== 200).length),
     copies: sum(seats, ({ live }) => live.flat().length),
     takeovers,
@@ -118,10 +142,20 @@ export async function playRound(
     tookMs: performance.now() - startedAt,
     faults: [
       ...judge(evidence, excuses),
+      ...some("answers", actAnswerFaults(acts, excuses)),
       ...violations,
       ...(late ? [`delivered: a copy came ${slowestCopyMs} ms after its 200`] : []),
     ],
   };
+}
+
+function actCounts(acts: readonly ActRecord[]): RoundReport["acts"] {
+  const counts: Record<string, { asked: number; answered: number }> = {};
+  for (const { kind, answer } of acts) {
+    const { asked, answered } = counts[kind] ?? { asked: 0, answered: 0 };
+    counts[kind] = { asked: asked + 1, answered: answered + (answer === 200 ? 1 : 0) };
+  }
+  return counts;
 }
 
 function slowestCopy(posts: readonly PostRecord[], { seats }: Evidence): number {

@@ -7,7 +7,8 @@ import type { SmallDisk } from "./small-disk.ts";
 
 /**
  * What is struck. `pause` is SIGSTOP for 20 s, then SIGCONT, and meanwhile the workers are killed; `flushall` empties Redis; a disk is
- * filled to the last byte; a clock jumps by an hour and back; all others are SIGKILL.
+ * filled to the last byte; a clock jumps by an hour and back; the mail server of the alerts is gone while Redis is, so that there is
+ * something to mail; all others are SIGKILL.
  */
 export const STRIKES = [
   "node",
@@ -23,6 +24,8 @@ export const STRIKES = [
   "disk-mariadb",
   "disk-adapter",
   "clock",
+  "clock-mariadb",
+  "mail",
 ] as const;
 export type StrikeKind = (typeof STRIKES)[number];
 
@@ -113,6 +116,17 @@ export async function strike(kind: StrikeKind, pool: ChaosPool, random: () => nu
       back();
       return `clock of ${name} ${offsetMs > 0 ? "an hour ahead" : "an hour behind"} for ${forMs} ms`;
     }
+    case "clock-mariadb": {
+      const seconds = random() < 0.5 ? HOUR_MS / 1_000 : -HOUR_MS / 1_000;
+      const forMs = 3_000 + Math.round(random() * 4_000);
+      if (!pool.databaseClock) throw new Error("this pool's database has its clock from the machine");
+      pool.databaseClock.set(seconds);
+      await pause(forMs);
+      pool.databaseClock.set(0);
+      return `clock of MariaDB an hour ${seconds > 0 ? "ahead" : "behind"} for ${forMs} ms`;
+    }
+    case "mail":
+      return mailFor(pool, Math.round(random() * 12_000));
     default:
       return kind satisfies never;
   }
@@ -131,6 +145,21 @@ async function fillFor(disk: SmallDisk, forMs: number): Promise<string> {
     disk.empty();
   }
   return `${disk.folder} full for ${forMs} ms, of ${megabytes} MB`;
+}
+
+/** Longer than Redis may be away before it is an alert. */
+const ALERT_MS = 14_000;
+const MAILED_LIMIT_MS = 60_000;
+
+async function mailFor(pool: ChaosPool, awayMs: number): Promise<string> {
+  const { mail } = pool;
+  if (!mail) throw new Error("this pool mails nothing");
+  const lettersBefore = mail.letters;
+  await mail.kill();
+  const back = pause(awayMs).then(() => mail.open());
+  await Promise.all([killFor(pool, ["redis"], ALERT_MS), back]);
+  await until("the alert is mailed", () => mail.letters > lettersBefore, MAILED_LIMIT_MS);
+  return `mail server gone for ${awayMs} ms, Redis for ${ALERT_MS} ms`;
 }
 
 async function killFor(pool: ChaosPool, names: readonly string[], awayMs: number): Promise<void> {

@@ -23,8 +23,9 @@ export class Supervisor {
     await this.stack.kill(name, "SIGKILL");
   }
 
+  /** Who cannot begin on a machine that is too busy is started again at the next look. */
   async restart(name: string): Promise<void> {
-    await this.stack.restart(name);
+    await this.stack.restart(name).catch(() => undefined);
     this.down.delete(name);
   }
 
