@@ -146,13 +146,13 @@ export class CrowdMember {
     if (reply?.code === 200) act.shown = reply.found.flatMap(({ messages }) => messages.map(asShown));
   }
 
-  /** In and out again, unless it is there just now. */
-  async visit(room: string): Promise<void> {
+  /** In and out again, unless it is there just now. `isOver`: nothing new is to be begun. */
+  async visit(room: string, isOver: () => boolean): Promise<void> {
     if (this.visiting.has(room)) return;
     this.visiting.add(room);
     try {
       await this.told([this.begin("JOIN", room)], this.endpoint.join(room));
-      if (this.token === "" || this.leaving) return;
+      if (this.token === "" || isOver()) return;
       await this.told([this.begin("PART", room)], this.endpoint.part(room));
     } finally {
       this.visiting.delete(room);

@@ -20,8 +20,16 @@ const MOST_READ = 8;
 const MOST_FOUND = 5;
 /** A command whose node died is answered by nobody. */
 const ANSWERED_WITHIN_MS = 10_000;
+/** Of one member under way; with more, a machine that cannot keep up would do nothing but refuse. */
+const MOST_POSTS = 10;
+const MOST_COMMANDS = 6;
+/** Then it asks for more, answered or not. */
+const PATIENCE_MS = 4_000;
 
-/** Open loop: what is due is done, answered or not. The members take turns, each in a random room of its own, or a guest elsewhere. */
+/**
+ * What is due is done, answered or not, as long as the member has not too much under way. The members take turns, each in a random
+ * room of its own, or a guest elsewhere.
+ */
 export function startLoad(
   members: readonly CrowdMember[],
   options: { perSecond: number; label: string; random: () => number },
@@ -29,28 +37,50 @@ export function startLoad(
   const { perSecond, label, random } = options;
   const posts: PostRecord[] = [];
   const postsUnderWay = new Set<Promise<void>>();
-  const actsUnderWay = new Set<Promise<void>>();
+  const commandsUnderWay = new Set<Promise<void>>();
   const startedAt = performance.now();
   let due = 0;
+  let over = false;
   const one = (list: readonly string[]) => list[Math.floor(random() * list.length)] ?? "";
   const upTo = (most: number) => 1 + Math.floor(random() * most);
   const follow = (work: Promise<void>, underWay: Set<Promise<void>>) => {
     const followed: Promise<void> = work.finally(() => underWay.delete(followed));
     underWay.add(followed);
   };
+  const busy = new Map(members.map((member) => [member, { posts: 0, commands: 0 }]));
+  const command = (member: CrowdMember, begin: () => Promise<void>) => {
+    const own = busy.get(member);
+    if (!own || own.commands >= MOST_COMMANDS) return;
+    own.commands += 1;
+    const work = begin();
+    follow(work, commandsUnderWay);
+    void Promise.race([work, pause(PATIENCE_MS, undefined, { ref: false })]).then(() => {
+      own.commands -= 1;
+    });
+  };
   const post = (member: CrowdMember) => {
+    const own = busy.get(member);
+    if (!own || own.posts >= MOST_POSTS) return;
+    own.posts += 1;
     const record = member.newPost(one(member.rooms), `${label}-${posts.length} – <&> "ü" ☕`);
     posts.push(record);
-    return member.post(record, () => 500 + random() * 1_000);
+    const work = member.post(record, () => 500 + random() * 1_000);
+    follow(
+      work.finally(() => {
+        own.posts -= 1;
+      }),
+      postsUnderWay,
+    );
   };
   const act = (member: CrowdMember) => {
     const lot = random() * 100;
-    if (lot < READINGS) follow(member.read(one(member.rooms), upTo(MOST_READ)), actsUnderWay);
+    if (lot < READINGS) command(member, () => member.read(one(member.rooms), upTo(MOST_READ)));
     else if (lot < READINGS + SEARCHES) {
       const text = `${label}-${Math.floor(random() * posts.length)}`;
-      follow(member.search(one(member.rooms), text, upTo(MOST_FOUND)), actsUnderWay);
-    } else if (lot < READINGS + SEARCHES + VISITS) follow(member.visit(one(member.otherRooms)), actsUnderWay);
-    else follow(post(member), postsUnderWay);
+      command(member, () => member.search(one(member.rooms), text, upTo(MOST_FOUND)));
+    } else if (lot < READINGS + SEARCHES + VISITS)
+      command(member, () => member.visit(one(member.otherRooms), () => over));
+    else post(member);
   };
   const timer = setInterval(() => {
     const wanted = ((performance.now() - startedAt) / 1_000) * perSecond;
@@ -62,9 +92,13 @@ export function startLoad(
   return {
     posts,
     async stop() {
+      over = true;
       clearInterval(timer);
       await Promise.all(postsUnderWay);
-      await Promise.race([Promise.all(actsUnderWay), pause(ANSWERED_WITHIN_MS, undefined, { ref: false })]);
+      await Promise.race([
+        Promise.all(commandsUnderWay),
+        pause(ANSWERED_WITHIN_MS, undefined, { ref: false }),
+      ]);
     },
   };
 }

@@ -10,7 +10,7 @@ import { actAnswerFaults } from "./referee-acts.ts";
 import { type StrikeKind, strike } from "./strikes.ts";
 
 /** Half of them posts; offered whatever is answered. */
-export const ACTS_PER_SECOND = 150;
+export const ACTS_PER_SECOND = 200;
 const ROLE_CHANGE_EVERY_MS = 1_500;
 /** The last second may come again after a takeover; a busy machine makes a second longer. */
 const REPEATS_MS = 2_000;
