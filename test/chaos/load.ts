@@ -19,7 +19,7 @@ const VISITS = 16;
 const MOST_READ = 8;
 const MOST_FOUND = 5;
 /** A command whose node died is answered by nobody. */
-const ANSWERED_WITHIN_MS = 10_000;
+const ANSWERED_WITHIN_MS = 5_000;
 /** Of one member under way; with more, a machine that cannot keep up would do nothing but refuse. */
 const MOST_POSTS = 10;
 const MOST_COMMANDS = 6;
