@@ -8,8 +8,8 @@ const TICK_MS = 20;
 export interface Load {
   /** All posts so far, this load's own. */
   readonly posts: readonly PostRecord[];
-  /** No new ones; resolves when no post is under way any more, and no command that can still be answered. */
-  stop(): Promise<void>;
+  /** No new ones; resolves when no post is under way any more, and no command but those that had this time in vain. */
+  stop(patienceMs: number): Promise<void>;
 }
 
 /** Of a hundred things that people do; the rest are posts. A visit is two: in and out again. */
@@ -18,8 +18,6 @@ const SEARCHES = 4;
 const VISITS = 16;
 const MOST_READ = 8;
 const MOST_FOUND = 5;
-/** A command whose node died is answered by nobody. */
-const ANSWERED_WITHIN_MS = 5_000;
 /** Of one member under way; with more, a machine that cannot keep up would do nothing but refuse. */
 const MOST_POSTS = 10;
 const MOST_COMMANDS = 6;
@@ -91,14 +89,11 @@ export function startLoad(
   }, TICK_MS);
   return {
     posts,
-    async stop() {
+    async stop(patienceMs) {
       over = true;
       clearInterval(timer);
       await Promise.all(postsUnderWay);
-      await Promise.race([
-        Promise.all(commandsUnderWay),
-        pause(ANSWERED_WITHIN_MS, undefined, { ref: false }),
-      ]);
+      await Promise.race([Promise.all(commandsUnderWay), pause(patienceMs, undefined, { ref: false })]);
     },
   };
 }

@@ -5,12 +5,12 @@ import { mayMount } from "../chaos/small-disk.ts";
 import { needsSmallDisk, type StrikeKind } from "../chaos/strikes.ts";
 
 /**
- * Over 200 posts a second in 20 rooms on two nodes while something is killed. Clients' logs, the database, the copies received and
- * the archive's files are compared by `test/chaos/referee.ts`. `npm run chaos` does the same fifteen times each.
+ * People post, read, search, come and go in 20 rooms on two nodes while something is killed. Clients' logs, the database, the copies
+ * received, the archive's files and the sealed log are compared by `test/chaos/referee.ts`. `npm run chaos` does the same fifteen times each.
  */
 const STRIKES_OF_A_KIND = 3;
 /** Of a strike: with fewer it would say little. */
-const FEWEST_POSTS = 100;
+const FEWEST_EVENTS = 100;
 /** What strikes the archive, disks and clocks. */
 const OTHER_STRIKES = 1;
 const OTHERS: readonly StrikeKind[] = [
@@ -86,9 +86,10 @@ describe(`kills (seed ${seed})`, { concurrency: 2 }, () => {
             );
             const faults = reports.flatMap((report) => report.faults);
             assert.deepEqual(faults, [], `again with: npm run chaos -- --seed ${seed} --only ${kind}`);
-            for (const { acknowledged } of reports)
-              assert.ok(acknowledged >= FEWEST_POSTS, `${acknowledged} posts acknowledged`);
-            if (kind === "redis") assert.ok(reports.every(({ refused }) => refused === 0));
+            for (const { events } of reports) assert.ok(events >= FEWEST_EVENTS, `${events} events`);
+            // A busy machine may ask to come again; nobody is sent away.
+            if (kind === "redis")
+              assert.ok(reports.every(({ acknowledged, offered }) => acknowledged === offered));
           } catch (error) {
             t.diagnostic(`logs: ${campaign.keepLogs()}`);
             throw error;
