@@ -4,7 +4,7 @@ import { closeSync, openSync } from "node:fs";
 import { join } from "node:path";
 import type { Stack } from "../../plugin/stack/stack-options.ts";
 
-const READY_MS = 20_000;
+const READY_MS = 60_000;
 
 /** The worker of `archive-process.ts` as a process that can be killed and started again. */
 export class ArchiveChild {
