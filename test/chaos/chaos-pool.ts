@@ -11,6 +11,8 @@ import { mayMount, SmallDisk } from "./small-disk.ts";
 import { Supervisor } from "./supervisor.ts";
 
 const ROOMS = 20;
+/** Category of every second room: what is read there is on a node's disk before it is recorded. */
+const BUFFERED = "Buffered";
 const MEMBERS = 24;
 const ROOMS_PER_MEMBER = 4;
 
@@ -61,8 +63,14 @@ export async function openChaosPool(extras: PoolExtras): Promise<ChaosPool> {
     users,
     // Rare heartbeats: one that comes while the witnesses are heard would be in one's words and not in the other's.
     settings: { compliance: { "heartbeat-interval": "10m", archive: { "checkpoint-interval": "1s" } } },
-    rooms: names.map((name) => ({ name, privacy: "open" as const })),
   });
+  await lab.administration.addCategory({
+    name: BUFFERED,
+    allowed: [lab.stack.domain],
+    reading: "buffered",
+  });
+  for (const [index, name] of names.entries())
+    await lab.addRoom({ name, privacy: "open", ...(index % 2 === 0 ? {} : { category: BUFFERED }) });
   const rooms = names.map((name) => lab.room(name));
   await seatSealer(lab);
   const databaseClock = extras.databaseClock ? await DatabaseClock.of(lab.stack) : undefined;

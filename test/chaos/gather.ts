@@ -1,7 +1,9 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { SaxesParser } from "saxes";
 import { ChatError } from "../../src/chat/errors.ts";
+import { decodeFile } from "../../src/store/spool/spool-line.ts";
 import type { Lab } from "../support/lab.ts";
 import { until } from "../support/until.ts";
 import type {
@@ -19,22 +21,43 @@ const ARCHIVE_LIMIT_MS = 90_000;
 const ASKING_LIMIT_MS = 20_000;
 const ROOM_URI = "CONCAT('ma-chan://', r.domain, '/', r.guid)";
 
-/** The archive has everything: nothing waits before it. */
+/** The archive has everything: nothing waits before it, on no node's disk either. */
 export async function untilArchived(lab: Lab): Promise<void> {
   let waiting = "";
   const nothingWaits = async () => {
+    const spooled = await unrecordedReadings(lab);
     const [row] = await asked<Record<string, number>>(
       lab,
       "SELECT (SELECT COUNT(*) FROM compliance_outbox) AS outbox, (SELECT COUNT(*) FROM compliance_handover) AS handover, " +
         "(SELECT COUNT(*) FROM compliance_run) AS runs, (SELECT COUNT(*) FROM archive_intake) AS intake, " +
         "(SELECT MAX(seq) + 1 FROM archive_leaf) - (SELECT MAX(size) FROM archive_checkpoint) AS unsigned_events",
     );
-    waiting = JSON.stringify(row);
-    return Object.values(row ?? {}).every((rows) => Number(rows) === 0);
+    const all = { ...row, spooled };
+    waiting = JSON.stringify(all);
+    return Object.values(all).every((rows) => Number(rows) === 0);
   };
   await until("the archive has everything", nothingWaits, ARCHIVE_LIMIT_MS).catch((cause: unknown) => {
     throw new Error(`not archived: ${waiting}`, { cause });
   });
+}
+
+/** Readings on the nodes' disks, of living nodes and dead, that are not on record yet. */
+async function unrecordedReadings(lab: Lab): Promise<number> {
+  const folder = join(lab.stack.stateDir, "spool");
+  const lives = await asked<{ incarnation: string; spooled: number }>(
+    lab,
+    "SELECT incarnation, spooled FROM incarnation",
+  );
+  const recorded = new Map(lives.map(({ incarnation, spooled }) => [incarnation, Number(spooled)]));
+  let unrecorded = 0;
+  for (const file of existsSync(folder) ? readdirSync(folder) : []) {
+    const bytes = await readFile(join(folder, file)).catch(() => undefined); // gone: it is on record
+    if (!bytes) continue;
+    const { header, spooled } = decodeFile(bytes);
+    const upTo = recorded.get(header?.life ?? "") ?? 0;
+    unrecorded += spooled.filter(({ number }) => number > upTo).length;
+  }
+  return unrecorded;
 }
 
 /** A busy machine's database answers late: what is asked here has time. */
