@@ -99,7 +99,11 @@ export async function openChaosPool(extras: PoolExtras): Promise<ChaosPool> {
     rooms,
     acts,
     async changeRole() {
-      const [role, room, user] = nthOf(roleChanges++, ["member", "manager"] as const, rooms, users);
+      const change = roleChanges++;
+      const role = change < MEMBERS * ROOMS ? "member" : "manager";
+      if (change >= 2 * MEMBERS * ROOMS) return; // everybody has every role
+      const room = rooms[change % ROOMS] ?? "";
+      const user = users[Math.floor(change / ROOMS) % MEMBERS] ?? "";
       const text = JSON.stringify({ [role]: [lab.address(user)] });
       const by = { who: "administrator:local", session: "", limit: 0 };
       const act: ActRecord = { kind: "ROLE_CHANGED", room, text, ...by, answer: "none", shown: [] };
@@ -141,18 +145,6 @@ export async function openChaosPool(extras: PoolExtras): Promise<ChaosPool> {
       await lab.close();
     },
   };
-}
-
-/** Goes through all combinations, each once. @throws RangeError when there are no more */
-function nthOf<A, B, C>(n: number, as: readonly A[], bs: readonly B[], cs: readonly C[]): [A, B, C] {
-  const [b, c, a] = [
-    n % bs.length,
-    Math.floor(n / bs.length) % cs.length,
-    Math.floor(n / bs.length / cs.length),
-  ];
-  const found = [as[a], bs[b], cs[c]] as const;
-  if (found.includes(undefined)) throw new RangeError("no combination is left");
-  return found as [A, B, C]; // just looked
 }
 
 /** The sealer that is struck shall be the one that seals: the stock worker's, which began, takes over when that one dies. */
