@@ -71,6 +71,13 @@ export interface ArchivedMessage {
   readonly text: string;
 }
 
+/** A folder of the adapter's. */
+export interface DeliveredRun {
+  readonly run: string;
+  /** Of its manifest, which has those of its files; hexadecimal. */
+  readonly sha256: string;
+}
+
 /** What the sealed log says of an event. */
 export interface SealedEvent {
   readonly stream: string;
@@ -104,6 +111,7 @@ export interface Evidence {
   /** Events in the nodes' own streams, which are in the archive beside those of the rooms. */
   readonly readEvents: number;
   readonly archived: readonly ArchivedMessage[];
+  readonly runs: readonly DeliveredRun[];
   readonly sealed: readonly SealedEvent[];
   /** How many events each stream has, as the chat counts them. */
   readonly recorded: ReadonlyMap<string, number>;

@@ -119,7 +119,16 @@ export function evidence(change: Partial<Evidence> = {}): Evidence {
         streamSeq: 3,
         detail: { criteria: { text: "post 3", limit: 5 }, shown: [3], matches: 1, exceeded: false },
       }),
+      event("DELIVERY", {
+        stream: "archive",
+        streamSeq: 1,
+        room: "",
+        author: "adapter:lync-xml",
+        session: "",
+        detail: { runId: "run-1", files: [{ name: "manifest.json", sha256: "abc" }] },
+      }),
     ],
+    runs: [{ run: "run-1", sha256: "abc" }],
     recorded: new Map([
       ["room:1", 7],
       ["read:n1-1", 3],

@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -9,6 +10,8 @@ import { until } from "../support/until.ts";
 import type {
   ActRecord,
   ArchivedMessage,
+  DeliveredRun,
+  Evidence,
   PostRecord,
   RoomCounters,
   Seat,
@@ -93,7 +96,7 @@ export async function gather(lab: Lab, logs: ClientLogs) {
     rooms: await roomCounters(lab),
     postKeys: await count(lab, "SELECT COUNT(*) AS n FROM post_key"),
     readEvents: await count(lab, "SELECT SUM(read_events) AS n FROM incarnation"),
-    archived: readArchive(join(lab.stack.stateDir, "compliance")),
+    ...readArchive(join(lab.stack.stateDir, "compliance")),
     ...(await sealedEvidence(lab)),
     quarantined: await count(lab, "SELECT COUNT(*) AS n FROM compliance_quarantine"),
   };
@@ -117,19 +120,22 @@ export async function count(lab: Lab, sql: string): Promise<number> {
 }
 
 /** Every `Message` of every finished run; `FirstMessage`, which repeats one, left out. A run without manifest is none. */
-function readArchive(root: string): ArchivedMessage[] {
-  const found: ArchivedMessage[] = [];
+function readArchive(root: string): Pick<Evidence, "archived" | "runs"> {
+  const archived: ArchivedMessage[] = [];
   const entries = existsSync(root) ? readdirSync(root, { withFileTypes: true }) : [];
   // Beside the runs lie the checkpoints of the log.
   const runs = entries.filter((entry) => entry.isDirectory()).map(({ name }) => name);
+  const delivered: DeliveredRun[] = [];
   for (const run of runs.sort()) {
     const files = readdirSync(join(root, run));
     if (!files.includes("manifest.json")) throw new Error(`run ${run} has no manifest`);
+    const manifest = readFileSync(join(root, run, "manifest.json"));
+    delivered.push({ run, sha256: createHash("sha256").update(manifest).digest("hex") });
     for (const file of files.filter((name) => /^part-.*\.xml$/.test(name)).sort())
-      readPart(join(root, run, file), `${run}/${file}`, found);
-    if (files.includes("unmapped.jsonl")) readUnmapped(join(root, run, "unmapped.jsonl"), found);
+      readPart(join(root, run, file), `${run}/${file}`, archived);
+    if (files.includes("unmapped.jsonl")) readUnmapped(join(root, run, "unmapped.jsonl"), archived);
   }
-  return found;
+  return { archived, runs: delivered };
 }
 
 /** Kinds that stand in the XML; what of them is here besides is what it has no attribute for. */

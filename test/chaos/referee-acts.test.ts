@@ -72,6 +72,13 @@ const actCases: readonly [what: string, change: Partial<Evidence>, fault: RegExp
     withAct("BACKCHAT", { shown: [...shown(2), { number: 3, text: "forged", author }] }),
     /was shown 3 of .* as forged/,
   ],
+  ["a run of the adapter that is not on record", sealedWithout("DELIVERY"), /run run-1 abc .* 0 times/],
+  ["a run that is on record twice", sealedTwice("DELIVERY"), /run run-1 abc .* 2 times/],
+  [
+    "a run whose manifest is another",
+    { runs: [{ run: "run-1", sha256: "d" }] },
+    /run-1 abc .* no such folder/,
+  ],
   [
     "a role given to another than was asked",
     withAct("ROLE_CHANGED", { text: '{"member":["sip:dave@example.com"]}' }),

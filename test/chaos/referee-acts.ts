@@ -1,3 +1,4 @@
+import { DELIVERY } from "../../src/compliance/delivery.ts";
 import type { ActRecord, ArchivedMessage, Evidence, Excuses, SealedEvent } from "./evidence.ts";
 
 /** What must be on record of one act, or only may be when its client was not told how it ended. */
@@ -160,7 +161,7 @@ function compare(
   return faults;
 }
 
-/** Both archives hold the same: of each kind as many, by the same people in the same rooms. */
+/** Both archives hold the same but the log's own word on each run: of each kind as many, by the same people in the same rooms. */
 function unlike(sealed: readonly SealedEvent[], archived: readonly ArchivedMessage[]): string[] {
   const times = new Map<string, [number, number]>();
   const count = (side: 0 | 1, kind: string, room: string, who: string) => {
@@ -170,11 +171,32 @@ function unlike(sealed: readonly SealedEvent[], archived: readonly ArchivedMessa
     times.set(key, pair);
   };
   const filedAs: Readonly<Record<string, string>> = { SEARCH: "BACKCHAT", STORY: "CHAT" };
-  for (const { kind, room, author } of sealed) count(0, filedAs[kind] ?? kind, room, author);
+  for (const { kind, room, author } of sealed)
+    if (kind !== DELIVERY) count(0, filedAs[kind] ?? kind, room, author);
   for (const { type, room, author } of archived) count(1, type, room, author);
   return [...times].flatMap(([what, [inLog, inFiles]]) =>
     inLog === inFiles ? [] : [`${what} is sealed ${inLog} times and in the files ${inFiles} times`],
   );
+}
+
+/** Each run of the adapter is on record once, and its manifest is the one that is on record. */
+export function deliveryFaults({ runs, sealed }: Evidence): string[] {
+  const said = sealed.filter(({ kind }) => kind === DELIVERY).map(({ detail }) => manifestOf(detail));
+  const there = new Set(runs.map(({ run, sha256 }) => `${run} ${sha256}`));
+  return [
+    ...[...there].flatMap((run) => {
+      const times = said.filter((other) => other === run).length;
+      return times === 1 ? [] : [`run ${run} is on record ${times} times`];
+    }),
+    ...said
+      .filter((run) => !there.has(run))
+      .map((run) => `run ${run} is on record, and no such folder is there`),
+  ];
+}
+
+function manifestOf({ runId, files }: SealedEvent["detail"]): string {
+  const manifest = (files as { name: string; sha256: string }[]).at(-1); // canonical body: the manifest last
+  return `${runId} ${manifest?.sha256}`;
 }
 
 function falselyShown({ acts, stored }: Evidence): string[] {

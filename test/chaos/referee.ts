@@ -1,5 +1,5 @@
 import type { ArchivedMessage, Evidence, Excuses } from "./evidence.ts";
-import { actFaults } from "./referee-acts.ts";
+import { actFaults, deliveryFaults } from "./referee-acts.ts";
 import { seatFaults } from "./referee-copies.ts";
 
 /** One line for each broken promise; a run that went badly wrong is cut off. */
@@ -18,6 +18,7 @@ export function judge(evidence: Evidence, excuses: Excuses = {}): string[] {
     ...some("archived", archiveFaults(evidence)),
     ...some("sealed", sealedFaults(evidence)),
     ...some("acts", actFaults(evidence)),
+    ...some("runs", deliveryFaults(evidence)),
     ...some("delivered", seatFaults(evidence, excuses)),
   ];
 }
