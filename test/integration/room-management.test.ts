@@ -389,7 +389,7 @@ test("lists, permissions, categories, add-ins and people are shown to whom they 
   assert.equal(await search(dave, `<catib uri="${plant}"/>`), 404);
 });
 
-test("rooms are searched by member, manager, category, add-in, invitations, and by all words, any, or the phrase", async () => {
+test("rooms are searched by member, manager, category, add-in, type, privacy, invitations, and by all words, any, or the phrase", async () => {
   const { administration } = lab;
   const [alice] = await people("alice");
   await lab.addRoom({ name: "Blue moon hall", members: ["bob"], managers: ["carol"] });
@@ -415,6 +415,10 @@ test("rooms are searched by member, manager, category, add-in, invitations, and 
   assert.deepEqual(await found("blue", 'manager="sip:nobody@example.com"'), []);
   assert.deepEqual(await found("", `category="${plant}" visibility="open"`), ["Moon base"]);
   assert.deepEqual(await found("", 'addin="wiki" visibility="open"'), ["Moon base"]);
+  await lab.addRoom({ name: "Stage door" });
+  await administration.addRoom({ name: "Stage", category: "Plant", type: "auditorium" });
+  assert.deepEqual(await found("stage", 'behavior="AUDITORIUM"'), ["Stage"]);
+  assert.deepEqual(await found("stage", 'behavior="NORMAL" visibility="scoped"'), ["Stage door"]);
   assert.deepEqual(await found("moon", 'invite="true"'), ["Moon base"]);
   assert.deepEqual(await found("moon", 'invite="false"'), ["Blue moon hall"]);
   assert.deepEqual([await found("", 'category="Plant"'), await found("", 'match="SOME"')], [400, 400]);
