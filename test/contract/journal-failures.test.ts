@@ -288,5 +288,5 @@ test("more work than a second can take is refused at once", async () => {
   assert.ok(refused.length >= 40_000 - 16_384 - 256, `${refused.length} refused`);
   assert.ok(refused.every(({ reason }) => isDown(reason)));
   const [last] = await stores.messages.latest(room.id, 1, 1_000_000);
-  assert.equal(last?.number, outcomes.length - refused.length);
+  assert.equal(last?.number ?? 0, outcomes.length - refused.length);
 });
