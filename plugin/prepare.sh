@@ -72,6 +72,10 @@ missing_packages() {
   [ -z "${for_tests:-}" ] || has_program go || list="$list golang-go"
   [ -z "${for_tests:-}" ] || has_file /usr/share/gocode/src/golang.org/x/mod/sumdb/tlog/tlog.go ||
     list="$list golang-golang-x-mod-dev"
+  # What checks and transforms the adapter's files, and sets a database's clock.
+  [ -z "${for_tests:-}" ] || has_program xmllint || list="$list libxml2-utils"
+  [ -z "${for_tests:-}" ] || has_program xsltproc || list="$list xsltproc"
+  [ -z "${for_tests:-}" ] || has_file /usr/lib/*/faketime/libfaketimeMT.so.1 || list="$list faketime"
   echo "${list# }"
 }
 

@@ -1,5 +1,5 @@
 import { parseArgs } from "node:util";
-import { openCampaign } from "./campaign.ts";
+import { type Campaign, openCampaign } from "./campaign.ts";
 import { STRIKES, type StrikeKind } from "./strikes.ts";
 
 /** `npm run chaos -- [--seed N] [--only node,redis] [--rounds 15] [--posts 2000] [--rate 450]`: strikes of each kind, judged one by one. */
@@ -41,9 +41,10 @@ process.exitCode = broken.length === 0 ? 0 : 1;
 
 /** Each kind has a pool of its own: what one leaves behind does not colour the next. */
 async function survives(kind: StrikeKind): Promise<boolean> {
-  const campaign = await openCampaign(seed, [kind], say, rate);
+  let campaign: Campaign | undefined;
   let survived = false;
   try {
+    campaign = await openCampaign(seed, [kind], say, rate);
     const reports = await campaign.play(kind, rounds);
     const acknowledged = reports.reduce((sum, report) => sum + report.acknowledged, 0);
     const events = reports.reduce((sum, report) => sum + report.events, 0);
@@ -60,7 +61,7 @@ async function survives(kind: StrikeKind): Promise<boolean> {
   } catch (error) {
     say(`${kind}: ${error instanceof Error ? error.stack : String(error)}`);
   }
-  if (!survived) say(`logs: ${campaign.keepLogs()}`);
-  await campaign.close();
+  if (campaign && !survived) say(`logs: ${campaign.keepLogs()}`);
+  await campaign?.close();
   return survived;
 }

@@ -11,7 +11,6 @@ import { migrate } from "../../src/store/mysql/migrate.ts";
 import { eventMaker } from "./compliance-events.ts";
 import { countRows, makeWorker } from "./compliance-lab.ts";
 import { until } from "./until.ts";
-import { requireXmllint } from "./xmllint.ts";
 
 /** MariaDB and Redis for one test file; for each test empty tables, an archive folder and events of its own. */
 export class ComplianceSetup {
@@ -24,7 +23,6 @@ export class ComplianceSetup {
 
   constructor() {
     before(async () => {
-      await requireXmllint();
       this.#stack = await startStack({ parts: ["mariadb", "redis"] });
       await migrate(this.#stack.mysqlUrl);
       this.#database = new Database({ url: this.#stack.mysqlUrl });
