@@ -19,18 +19,26 @@ export function runCommand(
 ): Promise<Buffer> {
   const [program = "", ...args] = command;
   return new Promise((resolve, reject) => {
-    const child = spawn(program, args, {
-      stdio: ["pipe", "pipe", "pipe"],
-      timeout: timeoutMs,
-      killSignal: "SIGKILL",
-    });
+    // A group of its own: what it has started ends with it.
+    const child = spawn(program, args, { stdio: ["pipe", "pipe", "pipe"], detached: true });
     const out: Buffer[] = [];
     let bytes = 0;
     let complaint = "";
     const fail = (why: string) => reject(new Error(`${program} ${why}`));
+    const stop = (why: string) => {
+      clearTimeout(limit);
+      for (const stream of [child.stdin, child.stdout, child.stderr]) stream.destroy(); // whoever holds its other end is not waited for
+      fail(why);
+      try {
+        if (child.pid !== undefined) process.kill(-child.pid, "SIGKILL");
+      } catch {
+        // all of it has ended meanwhile
+      }
+    };
+    const limit = setTimeout(() => stop(`was ended after ${timeoutMs / 1_000} s`), timeoutMs);
     child.stdout.on("data", (chunk: Buffer) => {
       bytes += chunk.length;
-      if (bytes > maxOutput) child.kill("SIGKILL");
+      if (bytes > maxOutput) stop(`wrote more than ${maxOutput} bytes`);
       else out.push(chunk);
     });
     child.stderr.on("data", (chunk: Buffer) => {
@@ -38,13 +46,13 @@ export function runCommand(
     });
     // A command that does not read its input is no fault; its answer decides.
     child.stdin.on("error", () => undefined);
-    child.once("error", (error: NodeJS.ErrnoException) =>
-      fail(error.code === "ENOENT" ? "does not exist" : `cannot be run (${error.code ?? error.message})`),
-    );
+    child.once("error", (error: NodeJS.ErrnoException) => {
+      clearTimeout(limit);
+      fail(error.code === "ENOENT" ? "does not exist" : `cannot be run (${error.code ?? error.message})`);
+    });
     child.once("close", (code, signal) => {
-      if (bytes > maxOutput) fail(`wrote more than ${maxOutput} bytes`);
-      else if (signal !== null)
-        fail(`was ended by ${signal}${signal === "SIGKILL" ? ` after ${timeoutMs / 1_000} s` : ""}`);
+      clearTimeout(limit);
+      if (signal !== null) fail(`was ended by ${signal}`);
       else if (code === 0) resolve(Buffer.concat(out));
       else {
         const said = (tellsComplaint ? complaint : "").replace(/\s+/g, " ").trim().slice(0, 200);

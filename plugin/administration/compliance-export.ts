@@ -37,10 +37,13 @@ export async function recordExport(
   return eventId;
 }
 
+/** Denied: a table, a column, the database, the account. */
+const NOT_ALLOWED = new Set([1142, 1143, 1044, 1045]);
+
 function whyNot(error: unknown): string {
   const cause = error instanceof ChatError && error.cause !== undefined ? error.cause : error;
   const said = cause instanceof Error ? cause.message : String(cause);
-  return cause instanceof StoreError
+  return cause instanceof StoreError && NOT_ALLOWED.has(cause.errno)
     ? `that could not be written (${said}); the account needs UPDATE on counter and INSERT on compliance_outbox`
     : `that could not be written (${said})`;
 }

@@ -20,6 +20,7 @@ export class Mail implements AlertSink {
   readonly #settings: MailSettings;
   readonly #transport: Transporter;
   readonly #place: Place;
+  readonly #greets: boolean;
 
   constructor(settings: MailSettings) {
     this.#settings = settings;
@@ -27,7 +28,9 @@ export class Mail implements AlertSink {
     const isSecure = protocol === "smtps:";
     // Ports as the mailer takes them when there is none.
     const known = isSecure ? 465 : 587;
-    this.#place = { host: hostname.replace(/^\[|\]$/g, ""), port: Number(port || known), isSecure };
+    // How far its certificate is trusted is the mailer's matter (tls.* in the URL): there a connection has to do.
+    this.#greets = !isSecure;
+    this.#place = { host: hostname.replace(/^\[|\]$/g, ""), port: Number(port || known), isSecure: false };
     const isHere = ["localhost", "127.0.0.1", "[::1]"].includes(hostname);
     this.#transport = createTransport({
       url: settings.url,
@@ -56,7 +59,7 @@ export class Mail implements AlertSink {
   }
 
   reach(): Promise<void> {
-    return reach(this.#place, true);
+    return reach(this.#place, this.#greets);
   }
 }
 
