@@ -102,10 +102,10 @@ export async function playRound(
     // The commands that a dead node had taken are answered by nobody.
     await load.stop((await pool.takeovers()) > takeoversBefore ? LOST_AFTER_MS : WHOLE_LIMIT_MS);
     await changing;
+    earlier.push(...load.posts);
   }
   const loadMs = performance.now() - loadStartedAt;
   const events = (await pool.recordedEvents()) - eventsBefore;
-  earlier.push(...load.posts);
   const end = await lastNumbers(lab);
   // Who never gets everything is for the referee to name.
   await until("copies", () => members.every((member) => member.hasAll(end)), WHOLE_LIMIT_MS).catch(
