@@ -8,7 +8,7 @@ import type { ActRecord, PostRecord, Seat } from "./evidence.ts";
 
 /** A 503 asks to come again; so often does a patient user. */
 const MAX_ATTEMPTS = 4;
-const COME_BACK_LIMIT_MS = 40_000;
+const COME_BACK_LIMIT_MS = 90_000;
 /** More than any room gets while a connection is away, and fits into one reply. */
 const HISTORY = 150;
 

@@ -16,7 +16,7 @@ const ROLE_CHANGE_EVERY_MS = 1_500;
 const REPEATS_MS = 2_000;
 const LOST_AFTER_MS = 2_500;
 const MAX_HEARINGS = 5;
-const WHOLE_LIMIT_MS = 30_000;
+const WHOLE_LIMIT_MS = 90_000;
 /** Without Redis posts cross nodes within 2 s; generous, because the machine may be busy. */
 const SLOWEST_WITHOUT_REDIS_MS = 6_000;
 
