@@ -17,6 +17,7 @@ import { wholeNumber } from "../verb.ts";
 import { bookCommands } from "./compliance-books.ts";
 import { recordExport, Unrecorded } from "./compliance-export.ts";
 import { keyCommands } from "./compliance-keys.ts";
+import { quarantineCommands } from "./compliance-quarantine.ts";
 import { verifyCommand } from "./compliance-verify.ts";
 import { reasonOf } from "./recorder.ts";
 
@@ -179,6 +180,7 @@ export const complianceCommands: Readonly<Record<string, CliCommand>> = {
   ),
   ...bookCommands,
   ...keyCommands,
+  ...quarantineCommands,
 };
 
 interface Archive {

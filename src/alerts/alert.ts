@@ -100,7 +100,7 @@ export const ALERTS = {
     severity: "critical",
     summary: "Recorded events could not be archived as they are and were put aside.",
     advice:
-      "See the reasons in the table compliance_quarantine; whoever changed the record, or the format, is to blame.",
+      'See the reasons with "parlance compliance quarantine list": then try again with "retry", or "accept" it with a reason.',
   },
   "seal-behind": {
     severity: "critical",

@@ -42,6 +42,7 @@ export interface PoolFigures {
   readonly workers: number;
   readonly oldestOutboxMs: number | null;
   readonly oldestHandoverMs: number | null;
+  /** Put aside, and not accepted by anybody. */
   readonly quarantined: number;
   readonly archive: ArchiveFigures;
   /** Nodes with a lease that have not recorded that they live. */

@@ -43,9 +43,12 @@ export function makeAdapter(
   };
 }
 
-/** `<first event>-<last event>-<settings>`: the same batch under the same settings has the same name. */
+/**
+ * `<first event>-<last event>-<hash>`: the same batch under the same settings has the same name, and no other one has it: events that
+ * were put aside and are tried again may be the first and the last of a run that was delivered without them.
+ */
 export function runName(configHash: string, eventIds: readonly string[]): string {
-  return `${eventIds[0]}-${eventIds.at(-1)}-${configHash.slice(0, 8)}`;
+  return `${eventIds[0]}-${eventIds.at(-1)}-${sha256([configHash, ...eventIds].join(" ")).slice(0, 8)}`;
 }
 
 function render(

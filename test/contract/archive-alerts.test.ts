@@ -1,13 +1,18 @@
 import assert from "node:assert/strict";
-import { beforeEach, describe, test } from "node:test";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, test } from "node:test";
 import type { Finding } from "../../src/alerts/alert.ts";
 import { poolFindings } from "../../src/alerts/pool-findings.ts";
 import { Watchman } from "../../src/alerts/watchman.ts";
 import { MysqlAlertStore } from "../../src/store/mysql/alert-store.ts";
 import { MysqlArchiveStatus } from "../../src/store/mysql/archive-status.ts";
 import { MysqlPoolView } from "../../src/store/mysql/pool-view.ts";
+import { MysqlQuarantine } from "../../src/store/mysql/quarantine-store.ts";
 import { ArchiveLab, makeSealer, newSigner } from "../support/archive-lab.ts";
 import { eventMaker } from "../support/compliance-events.ts";
+import { archivedMessages, countRows, lyncAdapter, makeWorker } from "../support/compliance-lab.ts";
 
 const lab = new ArchiveLab();
 const signer = newSigner();
@@ -27,7 +32,13 @@ const SETTINGS = {
   reconcileMs: 3_600_000,
 };
 /** What the sealed archive's alerts say; the chat's side is not here. */
-const ABOUT = new Set(["archive-tampered", "record-missing", "seal-behind", "checkpoint-unsigned"]);
+const ABOUT = new Set([
+  "archive-tampered",
+  "record-missing",
+  "seal-behind",
+  "checkpoint-unsigned",
+  "event-quarantined",
+]);
 
 async function found(): Promise<string[]> {
   const figures = await new MysqlPoolView(lab.database, Date.now).figures();
@@ -116,6 +127,108 @@ describe("what waits", { timeout: 120_000 }, () => {
     assert.deepEqual(await found(), ["record-missing room:1"], "it came only now");
     await waitLong();
     assert.deepEqual(await found(), ["record-missing room:1", "seal-behind archive"]);
+  });
+});
+
+describe("what was put aside", { timeout: 60_000 }, () => {
+  const quarantine = () => new MysqlQuarantine(lab.database);
+  const by = {
+    actor: { id: 0, uri: "administrator:root", displayName: "root", email: null },
+    ...{ node: "n1", atMs: 1_700_000_000_000, reason: "ticket 4711" },
+  };
+  let root = "";
+  beforeEach(() => {
+    root = mkdtempSync(join(tmpdir(), "parlance-aside-"));
+  });
+  afterEach(() => rmSync(root, { recursive: true, force: true }));
+
+  /** A run of the adapter: as it is, or as it will be once it can express every user's number. */
+  async function deliver(upgraded = false): Promise<void> {
+    const adapter = lyncAdapter(root);
+    const fitting = (id: number) => (id > 2 ** 31 ? 17 : id);
+    const { worker } = makeWorker(lab.database, {
+      ...adapter,
+      render: (runId, events) =>
+        adapter.render(
+          runId,
+          upgraded
+            ? events.map((event) => ({ ...event, actor: { ...event.actor, id: fitting(event.actor.id) } }))
+            : events,
+        ),
+    });
+    assert.equal((await worker.archiveNow())?.end, "empty");
+    await worker.stop();
+  }
+
+  test("is tried again by command, comes back while it does not fit, and is delivered once when it does", async () => {
+    // First and last of their run, and of the one in which they are tried again.
+    const events = [make({ userId: 2 ** 40 }), make(), make(), make({ userId: 2 ** 40 })];
+    const ids = [events[0]?.eventId, events[3]?.eventId];
+    await lab.record(events);
+    await deliver();
+    assert.deepEqual(await found(), ["event-quarantined archive"]);
+    const aside = await quarantine().list("open", 10);
+    assert.deepEqual(
+      aside.map(({ eventId, reason }) => [eventId, reason]),
+      ids.map((eventId) => [eventId, "cannot be expressed: actor.id"]),
+    );
+    assert.equal((await quarantine().retry(aside)).length, 2);
+    assert.deepEqual(await found(), []);
+    await deliver();
+    assert.deepEqual(await found(), ["event-quarantined archive"], "they do not fit yet");
+    const open = await quarantine().list("open", 10);
+    const twice = await Promise.all([quarantine().retry(open), quarantine().retry(open)]);
+    assert.equal(twice.flat().length, 2, "by two at once: each once");
+    await deliver(true);
+    assert.deepEqual(await found(), []);
+    assert.equal(new Set(archivedMessages(root)).size, 4);
+    assert.equal(archivedMessages(root).length, 4);
+    assert.equal(await countRows(lab.database, "compliance_quarantine"), 0);
+  });
+
+  test("is accepted with a reason that is sealed, and kept; tried again after that it is open when it comes back", async () => {
+    const poison = make({ userId: 2 ** 40 });
+    await lab.record([poison]);
+    await deliver();
+    const open = await quarantine().list("open", 10);
+    const twice = await Promise.all([quarantine().accept(open, by), quarantine().accept(open, by)]);
+    assert.equal(twice.flat().length, 1, "by two at once: once");
+    assert.deepEqual(await found(), []);
+    const rows = await lab.database.rows<{ event_id: Buffer; body: Buffer }>(
+      "SELECT event_id, body FROM compliance_outbox WHERE kind = 'ASIDE_ACCEPTED'",
+    );
+    assert.equal(rows.length, 1);
+    await lab.move(rows.map(({ event_id }) => ({ eventId: event_id.toString("hex") })));
+    const { sealer } = makeSealer(lab.database, signer);
+    await sealer.sealNow();
+    await sealer.stop();
+    assert.equal((await lab.sealedIds()).length, 2, "the event, and that it was accepted");
+    const { detail } = JSON.parse(rows[0]?.body.toString() ?? "{}");
+    assert.equal(detail.reason, "ticket 4711");
+    assert.deepEqual(
+      detail.events.map(({ eventId, bodySha256, why }: Record<string, string>) => [eventId, bodySha256, why]),
+      [[poison.eventId, open[0]?.bodySha256, "cannot be expressed: actor.id"]],
+    );
+    const [kept] = await quarantine().list("all", 10);
+    assert.deepEqual([kept?.accepted?.by, kept?.accepted?.why], ["administrator:root", "ticket 4711"]);
+    assert.equal((await quarantine().retry(kept ? [kept] : [])).length, 1);
+    await deliver();
+    assert.deepEqual(await found(), ["event-quarantined archive"]);
+  });
+
+  test("is never delivered when it is another event under an id that is taken; it can only be accepted", async () => {
+    const first = make();
+    await lab.record([first]);
+    await lab.record([{ ...first, session: "f".repeat(16) }]);
+    assert.deepEqual(await found(), ["event-quarantined archive"]);
+    const open = await quarantine().list({ eventId: first.eventId }, 10);
+    assert.deepEqual(await quarantine().retry(open), []);
+    await deliver();
+    assert.equal(archivedMessages(root).length, 1);
+    assert.deepEqual(await quarantine().retry(open), [], "nor when the first one has been delivered");
+    assert.equal((await quarantine().accept(open, by)).length, 1);
+    assert.deepEqual(await found(), []);
+    assert.equal(await countRows(lab.database, "compliance_quarantine"), 1, "there is no other copy");
   });
 });
 

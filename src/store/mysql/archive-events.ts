@@ -24,10 +24,13 @@ export interface EventPlace {
 
 /** Records an event in the archive's own stream; it is sealed as every other. @returns its id */
 export async function recordArchiveEvent(database: Database, event: ArchiveEvent): Promise<string> {
-  return database.transaction(async (queries) => {
-    const [eventId = ""] = await recordAt(queries, event, [await nextPlace(queries)]);
-    return eventId;
-  });
+  return database.transaction((queries) => recordArchiveEventIn(queries, event));
+}
+
+/** The same within a transaction, together with what it tells of. */
+export async function recordArchiveEventIn(queries: Queries, event: ArchiveEvent): Promise<string> {
+  const [eventId = ""] = await recordAt(queries, event, [await nextPlace(queries)]);
+  return eventId;
 }
 
 /** The same for what no adapter is given: it goes straight to where the sealer finds it. */

@@ -1,3 +1,4 @@
+import { OTHER_EVENT } from "../../compliance/quarantine.ts";
 import type { Queries } from "./database.ts";
 import { columns, dbNowMs, idBytes, idText, inChunks } from "./handover-rows.ts";
 
@@ -22,10 +23,10 @@ export async function settleRepeats(queries: Queries, eventIds: readonly string[
     if (others.length > 0)
       await queries.change(
         `INSERT INTO compliance_quarantine (${columns}, body_sha256, reason, quarantined_ms) ` +
-          `SELECT ${columns}, UNHEX(SHA2(body, 256)), 'another event under a sealed number or id', ${dbNowMs} ` +
+          `SELECT ${columns}, UNHEX(SHA2(body, 256)), ?, ${dbNowMs} ` +
           "FROM archive_intake WHERE event_id IN (?) " +
           "ON DUPLICATE KEY UPDATE compliance_quarantine.event_id = compliance_quarantine.event_id",
-        [others.map(idBytes)],
+        [OTHER_EVENT.place, others.map(idBytes)],
       );
     await queries.change("DELETE FROM archive_intake WHERE event_id IN (?)", [ids.map(idBytes)]);
     conflicts.push(...others);

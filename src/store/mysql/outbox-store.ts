@@ -1,4 +1,5 @@
 import type { MoveOutcome, OutboxStore, Span } from "../../compliance/ports.ts";
+import { OTHER_EVENT } from "../../compliance/quarantine.ts";
 import { type Database, limit, type Queries } from "./database.ts";
 import { columns, dbNowMs, idBytes, idList, idText, rowsOf, sharedColumns } from "./handover-rows.ts";
 import { StoreError, troubleOf } from "./store-error.ts";
@@ -89,9 +90,9 @@ async function insert(queries: Queries, claimed: string, { table, more }: Target
 async function keepBoth(queries: Queries, conflicts: string): Promise<void> {
   await queries.change(
     `INSERT INTO compliance_quarantine (${columns}, body_sha256, reason, quarantined_ms) ` +
-      `SELECT ${sharedColumns}, UNHEX(SHA2(t.body, 256)), 'another body under a known event id', ${dbNowMs} ` +
+      `SELECT ${sharedColumns}, UNHEX(SHA2(t.body, 256)), ?, ${dbNowMs} ` +
       `FROM ${rowsOf("compliance_outbox")} ` +
       "ON DUPLICATE KEY UPDATE compliance_quarantine.event_id = compliance_quarantine.event_id",
-    [conflicts],
+    [OTHER_EVENT.body, conflicts],
   );
 }

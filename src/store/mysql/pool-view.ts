@@ -36,7 +36,7 @@ export class MysqlPoolView implements PoolView {
         this.#oldest("compliance_outbox"),
         this.#oldest("compliance_handover"),
         this.#database.rows<{ n: number }>(
-          `SELECT COUNT(*) AS n FROM (SELECT 1 FROM compliance_quarantine ${limit(COUNT_TO)}) AS counted`,
+          `SELECT COUNT(*) AS n FROM (SELECT 1 FROM compliance_quarantine WHERE accepted_ms IS NULL ${limit(COUNT_TO)}) AS counted`,
         ),
         this.#database.rows<{ adapter: string; attempts: number; last_error: string | null }>(
           "SELECT adapter, attempts, last_error FROM compliance_run WHERE attempts > 0 ORDER BY adapter",

@@ -14,6 +14,7 @@ export interface PoolStatus {
   readonly oldestOutboxMs: number | null;
   /** Events that the adapter has not delivered yet, counted up to 100,000. */
   readonly handover: number;
+  /** Put aside, and not accepted by anybody. */
   readonly quarantined: number;
 }
 
@@ -48,6 +49,6 @@ export async function poolStatus(database: Database, nowMs: number): Promise<Poo
     outbox: await count("SELECT event_id FROM compliance_outbox"),
     oldestOutboxMs: oldest?.at_ms ? nowMs - oldest.at_ms : null,
     handover: await count("SELECT event_id FROM compliance_handover"),
-    quarantined: await count("SELECT event_id FROM compliance_quarantine"),
+    quarantined: await count("SELECT event_id FROM compliance_quarantine WHERE accepted_ms IS NULL"),
   };
 }

@@ -41,6 +41,7 @@ const VERBS = {
     "compliance reconcile",
     "compliance statement 2026-11-24",
     "compliance key show",
+    "compliance quarantine list",
   ],
   changes: [
     "config set NAME VALUE",
@@ -80,6 +81,8 @@ const VERBS = {
     "message replace ROOM",
     "compliance accept STREAM --reason lost",
     "compliance key rotate",
+    "compliance quarantine retry EVENT",
+    "compliance quarantine accept EVENT --reason lost",
     "import DIR",
     "import mgc DIR",
   ],
