@@ -11,6 +11,7 @@ const INTAKE_MS = 45_000;
 const CHECKPOINTS = 3;
 
 export interface PoolSettings {
+  /** Whether the process that looks records; others may, or may not. */
   readonly compliance: boolean;
   readonly runIntervalMs: number;
   readonly checkpointIntervalMs: number;
@@ -23,7 +24,7 @@ const MISSING = new Set(["missing", "unrecorded"]);
 /** A comparison takes its time. */
 const RECONCILE_GRACE_MS = 5 * 60_000;
 
-/** What the pool's figures say is the matter. */
+/** What the pool's figures say is the matter. A pool whose nodes are all without compliance, and without a worker, wants no archive. */
 export function poolFindings(figures: PoolFigures, settings: PoolSettings): Finding[] {
   const { compliance, runIntervalMs, checkpointIntervalMs, heartbeatMs, reconcileMs } = settings;
   const found: Finding[] = figures.dead.map(({ name, kind, silentMs }) => ({
@@ -31,7 +32,6 @@ export function poolFindings(figures: PoolFigures, settings: PoolSettings): Find
     subject: name,
     detail: `silent for ${seconds(silentMs)} s`,
   }));
-  if (!compliance) return found;
   const { oldestOutboxMs, oldestHandoverMs, quarantined, failing, workers } = figures;
   if (oldestOutboxMs !== null && oldestOutboxMs > OUTBOX_MS)
     found.push({
@@ -39,13 +39,9 @@ export function poolFindings(figures: PoolFigures, settings: PoolSettings): Find
       subject: "outbox",
       detail: `the oldest event has waited for ${seconds(oldestOutboxMs)} s; workers running: ${workers}`,
     });
-  for (const { incarnation, silentMs } of figures.silent)
-    if (silentMs > 3 * heartbeatMs)
-      found.push({
-        name: "capture-silent",
-        subject: incarnation,
-        detail: `the last sign of recording is ${seconds(silentMs)} s old`,
-      });
+  // The pool decides, not the setting of whoever looks: that may be the very node that records nothing.
+  const isRecorded = compliance || workers > 0 || figures.silent.some(({ silentMs }) => silentMs !== null);
+  if (isRecorded) found.push(...silentFindings(figures, heartbeatMs));
   for (const { what, stream, first, last } of figures.differences)
     found.push({
       name: MISSING.has(what) ? "record-missing" : "archive-differs",
@@ -53,7 +49,7 @@ export function poolFindings(figures: PoolFigures, settings: PoolSettings): Find
       detail: `${what}: ${first === last ? first : `${first} to ${last}`}`,
     });
   const { sinceReconciledMs } = figures;
-  if (sinceReconciledMs !== null && sinceReconciledMs > 3 * reconcileMs + RECONCILE_GRACE_MS)
+  if (isRecorded && sinceReconciledMs !== null && sinceReconciledMs > 3 * reconcileMs + RECONCILE_GRACE_MS)
     found.push({
       name: "reconciliation-behind",
       subject: "archive",
@@ -70,6 +66,19 @@ export function poolFindings(figures: PoolFigures, settings: PoolSettings): Find
   if (quarantined > 0)
     found.push({ name: "event-quarantined", subject: "archive", detail: `${quarantined} events put aside` });
   return [...found, ...archiveFindings(figures.archive, checkpointIntervalMs)];
+}
+
+function silentFindings({ silent }: PoolFigures, heartbeatMs: number): Finding[] {
+  return silent
+    .filter(({ silentMs }) => silentMs === null || silentMs > 3 * heartbeatMs)
+    .map(({ incarnation, silentMs }) => ({
+      name: "capture-silent",
+      subject: incarnation,
+      detail:
+        silentMs === null
+          ? "it has recorded nothing since it began"
+          : `the last sign of recording is ${seconds(silentMs)} s old`,
+    }));
 }
 
 function archiveFindings(archive: ArchiveFigures, checkpointIntervalMs: number): Finding[] {

@@ -45,8 +45,8 @@ export interface PoolFigures {
   /** Put aside, and not accepted by anybody. */
   readonly quarantined: number;
   readonly archive: ArchiveFigures;
-  /** Nodes with a lease that have not recorded that they live. */
-  readonly silent: readonly { readonly incarnation: string; readonly silentMs: number }[];
+  /** Nodes with a lease, and since when they have recorded nothing; null: in all their life. */
+  readonly silent: readonly { readonly incarnation: string; readonly silentMs: number | null }[];
   /** Where chat and archive did not say the same when they were last compared, and where the archive waits for an event. */
   readonly differences: readonly {
     readonly what: string;

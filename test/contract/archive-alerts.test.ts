@@ -8,6 +8,8 @@ import { poolFindings } from "../../src/alerts/pool-findings.ts";
 import { Watchman } from "../../src/alerts/watchman.ts";
 import { MysqlAlertStore } from "../../src/store/mysql/alert-store.ts";
 import { MysqlArchiveStatus } from "../../src/store/mysql/archive-status.ts";
+import { MysqlLeaseStore } from "../../src/store/mysql/lease-store.ts";
+import { NodeRecords } from "../../src/store/mysql/node-records.ts";
 import { MysqlPoolView } from "../../src/store/mysql/pool-view.ts";
 import { MysqlQuarantine } from "../../src/store/mysql/quarantine-store.ts";
 import { ArchiveLab, makeSealer, newSigner } from "../support/archive-lab.ts";
@@ -246,6 +248,29 @@ describe("a sealer whose turn is over", () => {
     await one.sealer.stop();
     await two.sealer.stop();
   });
+});
+
+test("a node that records nothing is told of by itself, as soon as another node or a worker records", async () => {
+  const leases = (compliance: boolean) =>
+    new MysqlLeaseStore(lab.database, new NodeRecords({ compliance, nowMs: Date.now }));
+  const alerts = new MysqlAlertStore(lab.database);
+  const silent = async () => {
+    const figures = await new MysqlPoolView(lab.database, Date.now).figures();
+    return poolFindings(figures, { ...SETTINGS, compliance: false })
+      .filter(({ name }) => name === "capture-silent")
+      .map(({ subject }) => subject);
+  };
+  const off = await leases(false).begin("n1");
+  assert.deepEqual(await silent(), [], "nobody records here");
+  await alerts.watch("worker-n2", "worker");
+  assert.deepEqual(await silent(), [off]);
+  await alerts.leave("worker-n2");
+  assert.deepEqual(await silent(), []);
+  const on = await leases(true).begin("n2");
+  assert.deepEqual(await silent(), [off]);
+  await leases(true).release(on);
+  assert.deepEqual(await silent(), []);
+  await leases(false).release(off);
 });
 
 test("what a worker says of itself is known to every node, until it is over", async () => {

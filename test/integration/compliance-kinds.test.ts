@@ -10,8 +10,9 @@ import { until } from "../support/until.ts";
 
 /**
  * The kinds that an archive of this sort has, and under which name ours has them. `later` is what the product cannot do yet; a
- * reason says what there is not, or where it is recorded instead. Four kinds of ours have no counterpart: ROOM_IMPORTED and
- * DOMAIN_IMPORTED, which `transfer.test.ts` makes, GAP_ACCEPTED and EVENT_MISSING, which `compliance-books.test.ts` does, ASIDE_ACCEPTED (`archive-alerts.test.ts`).
+ * reason says what there is not, or where it is recorded instead. Five kinds of ours have no counterpart: ROOM_IMPORTED and
+ * DOMAIN_IMPORTED, which `transfer.test.ts` makes, GAP_ACCEPTED and EVENT_MISSING, which `compliance-books.test.ts` does, and
+ * ASIDE_ACCEPTED, which `archive-alerts.test.ts` does.
  */
 const KINDS: Readonly<Record<string, readonly string[] | { later: string } | { none: string }>> = {
   JOIN: ["JOIN"],

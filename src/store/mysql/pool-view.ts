@@ -41,8 +41,8 @@ export class MysqlPoolView implements PoolView {
         this.#database.rows<{ adapter: string; attempts: number; last_error: string | null }>(
           "SELECT adapter, attempts, last_error FROM compliance_run WHERE attempts > 0 ORDER BY adapter",
         ),
-        this.#database.rows<{ incarnation: string; silent_ms: number }>(
-          `SELECT i.incarnation, CAST(${dbNowMs} AS SIGNED) - CAST(COALESCE(i.heartbeat_ms, 0) AS SIGNED) AS silent_ms FROM node_lease l ` +
+        this.#database.rows<{ incarnation: string; silent_ms: number | null }>(
+          `SELECT i.incarnation, CAST(${dbNowMs} AS SIGNED) - CAST(i.heartbeat_ms AS SIGNED) AS silent_ms FROM node_lease l ` +
             "JOIN incarnation i ON i.incarnation = l.incarnation WHERE l.expires_at > NOW(3) ORDER BY i.incarnation",
         ),
         this.#differences(waiting),
@@ -63,7 +63,10 @@ export class MysqlPoolView implements PoolView {
       oldestOutboxMs: outbox,
       oldestHandoverMs: handover,
       quarantined: Number(quarantined[0]?.n ?? 0),
-      silent: silent.map(({ incarnation, silent_ms }) => ({ incarnation, silentMs: Number(silent_ms) })),
+      silent: silent.map(({ incarnation, silent_ms }) => ({
+        incarnation,
+        silentMs: silent_ms === null ? null : Number(silent_ms),
+      })),
       differences,
       sinceReconciledMs: since[0] ? Number(since[0].since_ms) : null,
       failing: failing.map(({ adapter, attempts, last_error }) => ({

@@ -76,13 +76,40 @@ test("each trouble of the sealed archive has its name; a gap elsewhere hides no 
   assert.deepEqual(archive({ verdict: null, unsignedMs: null, oldestReadyMs: null }), []);
 });
 
-test("without compliance the archive is nobody's trouble, a dead node is", () => {
-  const figures = {
-    oldestOutboxMs: 1e6,
-    quarantined: 5,
+test("whether a node should record is a matter of the pool, not of the setting of whoever looks", () => {
+  const off = { ...SETTINGS, compliance: false };
+  const silent = [
+    { incarnation: "n1-1", silentMs: null },
+    { incarnation: "n2-1", silentMs: 3_000 },
+  ];
+  const told = poolFindings({ ...WELL, workers: 0, silent }, off);
+  assert.deepEqual(
+    told.map(({ name, subject, detail }) => [name, subject, detail]),
+    [["capture-silent", "n1-1", "it has recorded nothing since it began"]],
+    "the other node records",
+  );
+  const alone = silent.slice(0, 1);
+  assert.deepEqual(names({ workers: 1, silent: alone }, off), ["capture-silent"], "a worker waits for it");
+  assert.deepEqual(names({ workers: 0, silent: alone }), ["capture-silent"], "whoever looks records");
+  const since = 3 * 3_600_000 + 300_001;
+  assert.deepEqual(names({ workers: 0, silent: alone, sinceReconciledMs: since }, off), [], "nobody does");
+});
+
+test("what is there and waits is the matter whoever looks", () => {
+  const missing = { what: "missing", stream: "room:7", first: 4, last: 9 };
+  const figures: Partial<PoolFigures> = {
+    ...{ workers: 0, silent: [], oldestOutboxMs: 30_001, quarantined: 5 },
+    differences: [missing],
+    archive: { ...WELL.archive, oldestReadyMs: 45_001 },
     dead: [{ name: "n1", kind: "node", silentMs: 1e5 }],
   };
-  assert.deepEqual(names(figures as Partial<PoolFigures>, { ...SETTINGS, compliance: false }), ["node-dead"]);
+  assert.deepEqual(names(figures, { ...SETTINGS, compliance: false }), [
+    "node-dead",
+    "capture-behind",
+    "record-missing",
+    "event-quarantined",
+    "seal-behind",
+  ]);
 });
 
 test("what is away for a moment is not the matter; the time counts from the last moment it was there", async () => {
