@@ -33,19 +33,12 @@ export const transferCommands: Readonly<Record<string, CliCommand>> = {
       const done = await exportDomain(stores.exported, {
         folder,
         domain: stores.servedDomain,
+        actor: administrator(),
         selection,
         onProgress: (messages, all) => progress("messages", messages, all),
         onRoom: (uri, messages, hash) => void report?.write(`${uri}: ${messages} messages, ${hash}\n`),
       }).finally(() => report && closed(report));
       const { counts, sha256 } = done;
-      await stores.imports.change(administrator(), async (unit) =>
-        unit.record({
-          kind: "DOMAIN_EXPORTED",
-          subject: stores.servedDomain,
-          before: null,
-          after: { counts, selection, sha256 },
-        }),
-      );
       return countRows(counts, sha256, done.carriedOn);
     },
     {
@@ -56,6 +49,7 @@ export const transferCommands: Readonly<Record<string, CliCommand>> = {
         "--from, --until  only messages from the one moment until before the other; a date alone is its first moment in UTC",
         "--report     a file for one line a room: its address, how many messages, and their hash",
         "The folder is new, or that of the same export that was interrupted. Nobody waits for it.",
+        "Before the first byte of it is written it is on record as DOMAIN_EXPORT: who, what, and to where.",
         "e.g. parlance export /var/backups/parlance-2026-11-25",
         'e.g. parlance export ./operations --category "Operations" --from 2026-01-01',
       ],

@@ -30,6 +30,9 @@ export type AdministrativeKind =
   /** Old messages came into a room, all of them in one event: how many, which numbers, and a hash of them. */
   | "ROOM_IMPORTED"
   | "DOMAIN_IMPORTED"
+  /** Somebody begins, or carries on, to write what the domain holds into files; recorded before the first of it is read. */
+  | "DOMAIN_EXPORT"
+  /** All of it is written: how much, and its hash. */
   | "DOMAIN_EXPORTED";
 
 /** A message as it was before it was removed or replaced: its text stands nowhere else any more. */
@@ -227,6 +230,7 @@ function detailOf(fact: ComplianceFact): Record<string, unknown> {
     case "SETTING_CHANGED":
     case "ROOM_IMPORTED":
     case "DOMAIN_IMPORTED":
+    case "DOMAIN_EXPORT":
     case "DOMAIN_EXPORTED":
       return { after: inKeyOrder(fact.after), before: inKeyOrder(fact.before), subject: fact.subject };
     default:

@@ -1,4 +1,6 @@
+import { resolve } from "node:path";
 import { z } from "zod";
+import type { Actor } from "../management/actor.ts";
 import type { Counted, Counts, PartKind, Selection } from "./format.ts";
 import { historyHash, NO_HISTORY } from "./history-hash.ts";
 import { PartWriter } from "./part-writer.ts";
@@ -10,6 +12,8 @@ export interface ExportOptions {
   /** Folder, empty or of an export that was interrupted. */
   readonly folder: string;
   readonly domain: string;
+  /** Who answers for it. */
+  readonly actor: Actor;
   readonly selection: Selection;
   readonly partBytes?: number;
   readonly onProgress?: (messages: number, all: number) => void;
@@ -63,18 +67,25 @@ const STEPS: readonly (readonly [step: Step, kind: PartKind, levels: readonly Se
 
 /**
  * Writes everything that is asked for into a folder, portion by portion: what is in memory does not grow with what there is, and
- * nobody waits for it. Each room is given with the messages it had when its turn came.
+ * nobody waits for it. Each room is given with the messages it had when its turn came. Who takes it, what and to where is on record
+ * before the first of it is read, each time it is carried on too; that it is complete at the end.
  * @throws {TransferError} when the folder is not for this
  */
 export async function exportDomain(source: ExportSource, options: ExportOptions): Promise<Exported> {
-  const { folder } = options;
+  const { folder, actor, domain: subject, selection } = options;
   const { writer, place } = await PartWriter.open(folder, options);
   try {
     const found = placeSchema.safeParse(place ?? null);
     if (!found.success) throw new TransferError(`${folder} holds the progress of something else`);
+    const carriedOn = found.data !== null;
+    const begun = { carriedOn, folder: resolve(folder), selection: { ...selection } };
+    await source.record(actor, { kind: "DOMAIN_EXPORT", subject, before: null, after: begun });
     await new Export(source, options, writer, found.data).run();
-    const sha256 = await writer.finish();
-    return { counts: writer.counts, sha256, carriedOn: found.data !== null };
+    const { counts, sha256 } = writer;
+    const done = { counts: { ...counts }, selection: { ...selection }, sha256 };
+    await source.record(actor, { kind: "DOMAIN_EXPORTED", subject, before: null, after: done });
+    await writer.finish(); // last: what has a manifest is on record as complete
+    return { counts, sha256, carriedOn };
   } catch (error) {
     await writer.close();
     throw error;

@@ -178,24 +178,27 @@ export class PartWriter {
     await this.#saveProgress(place);
   }
 
-  /** The manifest is the last thing written: without it there is no export. @returns the hash over all parts */
-  async finish(): Promise<string> {
+  /** Over all parts that are finished. */
+  get sha256(): string {
+    return hashOfParts(this.#parts);
+  }
+
+  /** The manifest is the last thing written: without it there is no export. */
+  async finish(): Promise<void> {
     const { domain, selection } = this.#options;
-    const [parts, sha256] = [this.#parts, hashOfParts(this.#parts)];
     const manifest = {
       format: FORMAT,
       version: VERSION,
       domain,
       selection,
       counts: this.#counts,
-      parts,
-      sha256,
+      parts: this.#parts,
+      sha256: this.sha256,
     };
     await writeDurably(join(this.#folder, MANIFEST), `${JSON.stringify(manifest, undefined, 2)}\n`);
     await rm(join(this.#folder, PROGRESS), { force: true });
     await rm(join(this.#folder, UNFINISHED), { force: true });
     await this.#unlock();
-    return sha256;
   }
 
   /** Leaves what is done so far for the next time. */

@@ -1,3 +1,4 @@
+import type { ComplianceFact } from "../chat/compliance-event.ts";
 import type { Actor } from "../management/actor.ts";
 import type { ManagementUnit } from "../management/ports.ts";
 import type {
@@ -30,6 +31,8 @@ export interface RoomKey {
  * What is exported, in portions, each in the order of its keys; nothing is locked. A portion behind the last one is empty.
  */
 export interface ExportSource {
+  /** Committed when it resolves. */
+  record(actor: Actor, fact: ComplianceFact): Promise<void>;
   policies(): Promise<Extract<PeopleLine, { type: "policy" }>[]>;
   domains(): Promise<Extract<PeopleLine, { type: "domain" }>[]>;
   users(afterUri: string): Promise<UserLine[]>;

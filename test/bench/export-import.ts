@@ -28,13 +28,14 @@ const [first = "1000000", second = "1000", url = "", folder = ""] = process.argv
 /** In a process of its own: its memory is that of the work. */
 async function work(what: "export" | "import"): Promise<void> {
   const stores = await openStores({ url, domain: "example.com", compliance: true, connections: 2 });
+  const actor = { kind: "administrator", name: "bench" } as const;
   const began = performance.now();
   const { counts } =
     what === "export"
-      ? await exportDomain(stores.exported, { folder, domain: "example.com", selection: SELECTION })
+      ? await exportDomain(stores.exported, { folder, domain: "example.com", actor, selection: SELECTION })
       : await importDomain(stores.imports, {
           folder,
-          actor: { kind: "administrator", name: "bench" },
+          actor,
           onConflict: "fail",
         });
   const seconds = (performance.now() - began) / 1_000;

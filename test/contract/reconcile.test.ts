@@ -576,7 +576,7 @@ test("an imported room is on record as a whole, and no difference while it is be
     [room.id],
   );
   const selection: Selection = { level: "content", categories: [category?.name ?? ""], ...EVERY_TIME };
-  await exportDomain(stores.exported, { folder, domain: "example.com", selection });
+  await exportDomain(stores.exported, { folder, domain: "example.com", actor: root, selection });
   const stop = new Error("in the middle");
   const take = (onProgress: (what: string, done: number) => void) =>
     importDomain(stores.imports, { folder, actor: root, onConflict: "rename", portion: 3, onProgress });

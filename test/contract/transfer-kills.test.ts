@@ -42,7 +42,8 @@ async function exported(stores: Stores, name: string): Promise<Record<string, st
     untilMs: null,
     withoutDisabled: false,
   } as const;
-  const options = { folder: join(folder, name), domain: "example.com", selection, partBytes: 20_000 };
+  const actor = { kind: "administrator", name: "root" } as const;
+  const options = { folder: join(folder, name), domain: "example.com", actor, selection, partBytes: 20_000 };
   await exportDomain(stores.exported, options);
   return filesOf(name);
 }
@@ -86,11 +87,28 @@ async function untilDone(
   throw new Error("it never came to its end");
 }
 
+/** Kinds of what is on record of an export into this folder, in their order. */
+async function onRecord(name: string): Promise<string[]> {
+  const rows = await source.database.rows<{ kind: string; body: Buffer }>(
+    "SELECT kind, body FROM compliance_outbox WHERE kind IN ('DOMAIN_EXPORT', 'DOMAIN_EXPORTED') ORDER BY stream_seq",
+  );
+  let into = "";
+  return rows
+    .filter(({ body }) => {
+      into = JSON.parse(body.toString("utf8")).detail.after.folder ?? into; // one after the other
+      return into === join(folder, name);
+    })
+    .map(({ kind }) => kind);
+}
+
 for (const seed of SEEDS)
   test(`an export that is killed again and again ends as one that was not (seed ${seed})`, async () => {
     const tries = await untilDone(seed, "export", lab.url, `export-${seed}`);
     assert.ok(tries > 1, "it was killed");
     assert.deepEqual(filesOf(`export-${seed}`), whole);
+    const kinds = await onRecord(`export-${seed}`);
+    assert.equal(kinds.filter((kind) => kind === "DOMAIN_EXPORT").length, tries, "each try, killed or not");
+    assert.equal(kinds.at(-1), "DOMAIN_EXPORTED");
   });
 
 for (const seed of SEEDS)

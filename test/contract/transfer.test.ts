@@ -54,6 +54,7 @@ async function exported(
   await exportDomain(stores.exported, {
     folder: to,
     domain: "example.com",
+    actor: root,
     selection: { ...ALL, ...selection },
     partBytes,
   });
@@ -400,11 +401,47 @@ test("rooms alone can be taken in where their category is, and who is named in t
   assert.equal(again["0002-messages.jsonl"], filesOf(from)["0002-messages.jsonl"]);
 });
 
+test("an export is on record before the first byte of what is taken is written: who, what, and to where", async () => {
+  const stores = await small(one, ["Night Shift"]);
+  const unrecorded = fresh();
+  const away = new Error("the database is away");
+  const record = () => Promise.reject(away);
+  const options = { domain: "example.com", actor: root, selection: ALL };
+  await assert.rejects(
+    exportDomain({ ...stores.exported, record }, { ...options, folder: unrecorded }),
+    away,
+  );
+  assert.deepEqual(readdirSync(unrecorded), ["progress.json"], "how far it has come: nowhere");
+  const to = fresh();
+  const { counts, sha256 } = await exportDomain(stores.exported, { ...options, folder: to });
+  const rows = await stores.database.rows<{ body: Buffer }>(
+    "SELECT body FROM compliance_outbox WHERE kind LIKE 'DOMAIN_EXPORT%' ORDER BY stream_seq DESC LIMIT 2",
+  );
+  assert.deepEqual(
+    rows.map(({ body }) => {
+      const { kind, stream, actor, detail } = JSON.parse(body.toString("utf8"));
+      return { kind, stream, actor: actor.uri, ...detail };
+    }),
+    [
+      { kind: "DOMAIN_EXPORTED", after: { counts, selection: ALL, sha256 } },
+      { kind: "DOMAIN_EXPORT", after: { carriedOn: false, folder: to, selection: ALL } },
+    ].map((said) => ({
+      ...{ stream: "administration", actor: "administrator:root", subject: "example.com", before: null },
+      ...said,
+    })),
+  );
+});
+
 test("an export goes into a folder of its own, and carries on only as it was asked for", async () => {
   const stores = await small(one, ["Night Shift"]);
   const to = await exported(stores);
   const into = (folder: string, selection: Partial<Selection> = {}) =>
-    exportDomain(stores.exported, { folder, domain: "example.com", selection: { ...ALL, ...selection } });
+    exportDomain(stores.exported, {
+      folder,
+      domain: "example.com",
+      actor: root,
+      selection: { ...ALL, ...selection },
+    });
   await assert.rejects(into(to), refused(/holds a finished export/));
   const foreign = fresh();
   mkdirSync(foreign);
@@ -416,7 +453,13 @@ test("an export goes into a folder of its own, and carries on only as it was ask
     throw stop;
   };
   await assert.rejects(
-    exportDomain(stores.exported, { folder: interrupted, domain: "example.com", selection: ALL, onRoom }),
+    exportDomain(stores.exported, {
+      folder: interrupted,
+      domain: "example.com",
+      actor: root,
+      selection: ALL,
+      onRoom,
+    }),
     stop,
   );
   await assert.rejects(into(interrupted, { level: "rooms" }), refused(/asked for with other options/));

@@ -141,7 +141,7 @@ async function publicKey(): Promise<string> {
   return row?.publicKey ?? "";
 }
 
-describe("the archive at the command line", { timeout: 360_000 }, () => {
+describe("the archive at the command line", { timeout: 540_000 }, () => {
   test("the worker seals what is recorded; status and verify tell of it", async () => {
     await record(300);
     const { archive } = await json<{ archive: { what: string; value: unknown }[] }>("compliance", "status");

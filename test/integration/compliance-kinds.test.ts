@@ -10,9 +10,9 @@ import { until } from "../support/until.ts";
 
 /**
  * The kinds that an archive of this sort has, and under which name ours has them. `later` is what the product cannot do yet; a
- * reason says what there is not, or where it is recorded instead. Five kinds of ours have no counterpart: ROOM_IMPORTED and
- * DOMAIN_IMPORTED, which `transfer.test.ts` makes, GAP_ACCEPTED and EVENT_MISSING, which `compliance-books.test.ts` does, and
- * ASIDE_ACCEPTED, which `archive-alerts.test.ts` does.
+ * reason says what there is not, or where it is recorded instead. Five kinds of ours have no counterpart and are made elsewhere:
+ * ROOM_IMPORTED and DOMAIN_IMPORTED by `transfer.test.ts`, GAP_ACCEPTED and EVENT_MISSING by `compliance-books.test.ts`,
+ * ASIDE_ACCEPTED by `archive-alerts.test.ts`.
  */
 const KINDS: Readonly<Record<string, readonly string[] | { later: string } | { none: string }>> = {
   JOIN: ["JOIN"],
@@ -46,7 +46,8 @@ const KINDS: Readonly<Record<string, readonly string[] | { later: string } | { n
   NODE_STOP: ["NODE_STOP"],
   COMPL_SEARCH: { later: "officers' actions" },
   COMPL_VIEW: { later: "officers' actions" },
-  COMPL_EXPORT: ["COMPL_EXPORT"],
+  /** Of the archive; and of rooms with their texts, which the chat's administrators take. */
+  COMPL_EXPORT: ["COMPL_EXPORT", "DOMAIN_EXPORT", "DOMAIN_EXPORTED"],
   COMPL_REVIEW: { later: "officers' actions" },
   HOLD_SET: { later: "officers' actions" },
   HOLD_RELEASE: { later: "officers' actions" },
@@ -107,6 +108,7 @@ async function live(): Promise<void> {
   await bob.signOff();
   await alice.signOff();
 
+  await cli("export", join(lab.stack.stateDir, "domain"));
   await cli("member", "remove", "FX", BOB);
   await cli("room", "disable", "FX");
   await cli("room", "delete", "FX");
@@ -224,6 +226,19 @@ test("an export says who took what and why, a delivery what the adapter wrote", 
   assert.deepEqual(
     { reason, folder, from },
     { reason: "an audit", folder: join(lab.stack.stateDir, "export"), from: 0 },
+  );
+  const of = (wanted: string) => events.find(({ kind }) => kind === wanted);
+  const domain = join(lab.stack.stateDir, "domain");
+  assert.match(of("DOMAIN_EXPORT")?.actor.uri ?? "", /^administrator:/);
+  const { sha256: hash } = JSON.parse(readFileSync(join(domain, "manifest.json"), "utf8"));
+  assert.deepEqual(
+    [of("DOMAIN_EXPORT"), of("DOMAIN_EXPORTED")]
+      .map((event) => event?.detail.after as Record<string, unknown>)
+      .map(({ folder, sha256 }) => ({ folder, sha256 })),
+    [
+      { folder: domain, sha256: undefined },
+      { folder: undefined, sha256: hash },
+    ],
   );
   const delivery = events.find(({ kind }) => kind === "DELIVERY");
   assert.equal(delivery?.actor.uri, "adapter:lync-xml");

@@ -8,6 +8,7 @@ import { importDomain } from "../../src/transfer/import.ts";
 
 const [what, url = "", folder = ""] = process.argv.slice(2);
 const stores = await openStores({ url, domain: "example.com", compliance: true, connections: 2 });
+const actor = { kind: "administrator", name: "root" } as const;
 const onProgress = () => void process.stdout.write("step\n");
 const selection = {
   level: "all",
@@ -20,6 +21,7 @@ if (what === "export")
   await exportDomain(stores.exported, {
     folder,
     domain: "example.com",
+    actor,
     selection,
     partBytes: 20_000,
     onProgress,
@@ -27,7 +29,7 @@ if (what === "export")
 else
   await importDomain(stores.imports, {
     folder,
-    actor: { kind: "administrator", name: "root" },
+    actor,
     onConflict: "fail",
     portion: 40,
     onProgress: (of) => of === "lines" && onProgress(),

@@ -9,6 +9,7 @@ import type {
 import type { ExportSource, RoomHistory, RoomKey } from "../../transfer/ports.ts";
 import { type Database, ids, limit, type Value } from "./database.ts";
 import { readCategories, readList } from "./management-rows.ts";
+import type { MysqlManagementStore } from "./management-store.ts";
 import { roomUri } from "./room-rows.ts";
 
 const PAGE = 2_000;
@@ -40,8 +41,11 @@ interface RoomKeyRow {
   guid: string;
 }
 
-/** Reads what is exported by keys, in short statements: no transaction is open, and nothing of the chat waits. */
-export function exportSource(database: Database): ExportSource {
+/**
+ * Reads what is exported by keys, in short statements: no transaction is open, and nothing of the chat waits.
+ * @param changes where it is recorded
+ */
+export function exportSource(database: Database, changes: MysqlManagementStore): ExportSource {
   let atOnce = 500;
   const principals = (kind: "user" | "group" | "domain", after: string) =>
     database.rows<PrincipalRow>(
@@ -50,6 +54,8 @@ export function exportSource(database: Database): ExportSource {
       [kind, after],
     );
   return {
+    record: (actor, fact) => changes.change(actor, async (unit) => unit.record(fact)),
+
     async policies() {
       const rows = await database.rows<{ name: "enable-persistent-chat" | "create-rooms"; value: string }>(
         "SELECT name, value FROM setting WHERE name IN ('enable-persistent-chat', 'create-rooms') ORDER BY name",

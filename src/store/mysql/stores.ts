@@ -115,7 +115,7 @@ export async function openStores(options: StoresOptions) {
       management: openManagement({ store: changes, rooms, servedDomain: domain }),
       changes,
       directory: new MysqlDirectoryStore(database, changes),
-      exported: exportSource(database),
+      exported: exportSource(database, changes),
       imports: importStore(database, changes, nowMs),
       /** A GUID that was made with the database: another one means that what a client keeps is of another store. */
       storeId: await storeId(database),
