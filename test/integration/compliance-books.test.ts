@@ -51,6 +51,51 @@ async function reconcile(...words: string[]): Promise<{ code: number; shown: Com
   return { code, shown: JSON.parse(out) };
 }
 
+test("the worker compares and states by itself: yesterday is signed, and what was changed is found with no command given", async () => {
+  const result = async () => {
+    const [row] = await lab.sql<{ id: number; differences: number }>(
+      "SELECT id, differences FROM compliance_reconciliation ORDER BY id DESC LIMIT 1",
+    );
+    return row;
+  };
+  await until("it has compared", async () => (await result()) !== undefined, LAB_TIMEOUT_MS);
+  const statements = () =>
+    lab.sql<{ day: string; note: string | null }>("SELECT day, note FROM compliance_statement");
+  await until("it has made a statement", async () => (await statements()).length > 0, LAB_TIMEOUT_MS);
+  const [statement] = await statements();
+  assert.match(readNote(statement?.note ?? "").text, new RegExp(`\\ncompleteness ${statement?.day}\\n`));
+  const dayBefore = (ms: number) => new Date(ms - 86_400_000).toISOString().slice(0, 10);
+  // Five minutes after midnight; whoever asks at that very moment may see either.
+  assert.ok([dayBefore(Date.now()), dayBefore(Date.now() - 10 * 60_000)].includes(statement?.day ?? ""));
+
+  const { id } = await lab.administration.findRoom(room);
+  const change = (text: string) =>
+    lab.sql("UPDATE message SET text = ? WHERE room_id = ? AND number = 3", [text, id]);
+  const [before] = await lab.sql<{ text: string }>(
+    "SELECT text FROM message WHERE room_id = ? AND number = 3",
+    [id],
+  );
+  await change("behind its back");
+  let hourOver = 0;
+  const found = async () => {
+    const last = await result();
+    if (Number(last?.differences) > 0) return true;
+    if (last && last.id !== hourOver) {
+      // As if the hour were over, and the room had not been compared yet; the worker looks at the time every half minute.
+      await lab.sql("DELETE FROM compliance_compared");
+      await lab.sql("UPDATE compliance_reconciliation SET at_ms = 1");
+      hourOver = last.id;
+    }
+    return false;
+  };
+  await until("the difference is found", found, 120_000);
+  assert.deepEqual(
+    await lab.sql("SELECT what, CAST(stream AS CHAR) AS stream, first, last FROM compliance_difference"),
+    [{ what: "altered", stream: `room:${id}`, first: 3, last: 3 }],
+  );
+  await change(before?.text ?? "");
+});
+
 test("chat and archive say the same: exit code 0, and recorded = sealed + pending", async () => {
   const { code, shown } = await reconcile("--all");
   assert.equal(code, 0, JSON.stringify(shown));
