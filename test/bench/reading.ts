@@ -109,8 +109,10 @@ try {
     ),
   );
   const readRate = round((requests * KINDS.length) / seconds);
-  const more = { readRate, postRate: round(posted / seconds), recorded: await recordedReadings(), wanted };
+  const recorded = await recordedReadings();
+  const more = { readRate, postRate: round(posted / seconds), recorded, wanted };
   process.stdout.write(`${JSON.stringify({ ...figures, ...more })}\n`);
+  if (recorded !== wanted) throw new Error(`${wanted} histories were answered, ${recorded} are on record`);
 } finally {
   for (const endpoint of endpoints) endpoint.crash();
   await world.close();
