@@ -82,7 +82,7 @@ export async function startWorker(config: Config, log: Logger): Promise<{ stop: 
     handover: new MysqlHandoverStore(database, archived),
     adapter: archiveAdapter(config, database),
     watch,
-    clock: { nowMs: () => Date.now() },
+    clock: { nowMs: () => Date.now(), monotonicMs: () => performance.now() },
     holder,
     node: config.node.name,
     jobs: (handler) =>

@@ -4,7 +4,7 @@ import type { ArchivedEvent } from "./archived-event.ts";
 import { MANIFEST_NAME, type RunManifest } from "./delivery.ts";
 import { type RunExtras, withExtras } from "./extras.ts";
 import type { ArchiveFormat, RenderOptions } from "./formats/format.ts";
-import type { ArchiveFolder, FileToWrite } from "./ports.ts";
+import type { ArchiveFolder, FileToWrite, HeldLease } from "./ports.ts";
 
 /** Turns batches into files of one format in one folder (Lync's AdapterType, AdapterName, AdapterOutputDirectory). */
 export interface ArchiveAdapter {
@@ -18,7 +18,7 @@ export interface ArchiveAdapter {
   complete(
     files: readonly FileToWrite[],
     events: readonly ArchivedEvent[],
-    stillOurs: () => Promise<void>,
+    lease: HeldLease,
   ): Promise<readonly FileToWrite[]>;
 }
 
@@ -38,8 +38,7 @@ export function makeAdapter(
     configHash,
     folder,
     render: (runId, events) => render(name, format, options, configHash, runId, events),
-    complete: async (files, events, stillOurs) =>
-      extras ? withExtras(files, events, extras, stillOurs) : files,
+    complete: async (files, events, lease) => (extras ? withExtras(files, events, extras, lease) : files),
   };
 }
 

@@ -7,6 +7,7 @@ import {
   type BatchLimits,
   type ComplianceWatch,
   type HandoverStore,
+  type HeldLease,
   type Lease,
   LeaseLost,
 } from "./ports.ts";
@@ -22,7 +23,7 @@ export interface ArchiverParts {
   readonly store: HandoverStore;
   readonly adapter: ArchiveAdapter;
   readonly watch: ComplianceWatch;
-  readonly clock: Pick<Clock, "nowMs">;
+  readonly clock: Pick<Clock, "nowMs" | "monotonicMs">;
   /** Unlike any other archiver's. */
   readonly holder: string;
   /** Where it runs, as it is recorded. */
@@ -187,17 +188,30 @@ export class Archiver {
       }
       const left = new Set(poison.map(({ eventId }) => eventId));
       eventIds = rows.map(({ eventId }) => eventId).filter((eventId) => !left.has(eventId));
-      const stillOurs = () => this.#store.renewLease(lease, this.#leaseMs);
-      const whole = fit.length > 0 ? await this.#adapter.complete(files, fit, stillOurs) : [];
-      await stillOurs();
-      if (fit.length > 0) await folder.write(run.runId, whole);
-      manifest = whole.at(-1)?.bytes;
+      const held = this.#held(lease);
+      await held.check();
+      if (fit.length > 0) {
+        const whole = await this.#adapter.complete(files, fit, held);
+        manifest = await folder.write(run.runId, whole, held);
+      }
     }
     const { runId } = run;
     const about = { adapter, runId, node: this.#node, atMs: this.#clock.nowMs() };
     await this.#store.finishRun(lease, run, manifest && deliveryOf(manifest, eventIds, about));
     this.#watch.delivered(runId, eventIds.length);
     sum.delivered += eventIds.length;
+  }
+
+  #held(lease: Lease): HeldLease {
+    let askedMs = this.#clock.monotonicMs();
+    const check = async () => {
+      await this.#store.renewLease(lease, this.#leaseMs);
+      askedMs = this.#clock.monotonicMs();
+    };
+    const keep = async () => {
+      if (this.#clock.monotonicMs() - askedMs >= this.#leaseMs / 12) await check();
+    };
+    return { keep, check };
   }
 }
 

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import type { ArchivedEvent } from "./archived-event.ts";
 import { detailsXml } from "./formats/details-xml.ts";
-import type { DetailsSource, FileToWrite } from "./ports.ts";
+import type { DetailsSource, FileToWrite, HeldLease } from "./ports.ts";
 
 /** What goes beside the files of a run and does not depend on its events alone. */
 export interface RunExtras {
@@ -16,28 +16,26 @@ export interface RunExtras {
 
 const PART = /^part-(\d+)\.xml$/;
 
-/** @param files those of a run, the manifest last @param stillOurs keeps the lease; to be asked before whatever takes long @returns the same with the extras, named in the manifest */
+/** @param files those of a run, the manifest last @returns the same with the extras, named in the manifest */
 export async function withExtras(
   files: readonly FileToWrite[],
   events: readonly ArchivedEvent[],
   extras: RunExtras,
-  stillOurs: () => Promise<void>,
+  lease: HeldLease,
 ): Promise<FileToWrite[]> {
   const more: FileToWrite[] = [];
   for (const { name, bytes } of files) {
     const [, number] = PART.exec(name) ?? [];
     if (number === undefined || !extras.transform) continue;
-    await stillOurs();
-    more.push({ name: `transformed-${number}.xml`, bytes: await extras.transform.run(bytes) });
+    await lease.keep();
+    more.push(namedByHash(`transformed-${number}`, await extras.transform.run(bytes)));
   }
   if (extras.roomDetails || extras.userDetails) {
     const idsOf = (id: (event: ArchivedEvent) => number) =>
       [...new Set(events.map(id))].sort((a, b) => a - b);
     const rooms = extras.roomDetails ? await extras.details.rooms(idsOf(({ room }) => room.id)) : null;
     const users = extras.userDetails ? await extras.details.users(idsOf(({ actor }) => actor.id)) : null;
-    const bytes = detailsXml(rooms, users);
-    // Details change: whoever else may still be writing this run writes his own file, and his manifest names that one.
-    more.push({ name: `details-0001-${sha256(bytes).slice(0, 8)}.xml`, bytes });
+    more.push(namedByHash("details-0001", detailsXml(rooms, users)));
   }
   const manifest = files.at(-1);
   if (!manifest || more.length === 0) return [...files];
@@ -46,6 +44,11 @@ export async function withExtras(
     about.files.push({ path: name, bytes: bytes.length, sha256: sha256(bytes) });
   const named = { name: manifest.name, bytes: Buffer.from(`${JSON.stringify(about, null, 1)}\n`) };
   return [...files.slice(0, -1), ...more, named];
+}
+
+/** The next attempt may give other bytes, and whoever else may still be writing this run writes his own file: a manifest names one of them. */
+function namedByHash(name: string, bytes: Buffer): FileToWrite {
+  return { name: `${name}-${sha256(bytes).slice(0, 8)}.xml`, bytes };
 }
 
 function sha256(data: Buffer): string {

@@ -1,11 +1,13 @@
 import { createHash, randomBytes } from "node:crypto";
-import { mkdir, open, readdir, readFile, rename, rm } from "node:fs/promises";
+import { link, mkdir, open, readdir, readFile, rename, rm } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { MANIFEST_NAME, readManifest } from "./delivery.ts";
-import type { ArchiveFolder, FileToWrite } from "./ports.ts";
+import type { ArchiveFolder, FileToWrite, HeldLease } from "./ports.ts";
 
 /** A block of a file system: on a full one there is none left. */
 const TRIED_BYTES = 4_096;
+/** Names that we give to files of a run; the receiver may put others beside them. */
+const OURS = /^(?:(?:part|transformed|details)-\d+[.-].*|unmapped\.jsonl)$/;
 
 /**
  * One folder per run below `root`. A file appears under its name only when all its bytes are on the disk, and the manifest
@@ -25,26 +27,46 @@ export class RunFolders implements ArchiveFolder {
     const folder = this.#folder(runId);
     const manifest = await readIfThere(join(folder, MANIFEST_NAME));
     if (manifest === undefined) return undefined;
-    for (const { path, sha256 } of readManifest(manifest).files) {
+    const { files } = readManifest(manifest);
+    for (const { path, sha256 } of files) {
       const bytes = await readIfThere(join(folder, safeName(path)));
       if (bytes !== undefined && createHash("sha256").update(bytes).digest("hex") !== sha256)
         return undefined;
     }
+    // Not before there is a manifest: who still writes would find his own gone, and a manifest is never another one.
+    await removeStrays(
+      folder,
+      files.map(({ path }) => ({ name: path })),
+    );
     return manifest;
   }
 
-  async write(runId: string, files: readonly FileToWrite[]): Promise<void> {
+  async write(runId: string, files: readonly FileToWrite[], lease: HeldLease): Promise<Buffer> {
     const folder = this.#folder(runId);
+    const manifest = files.at(-1);
+    if (manifest?.name !== MANIFEST_NAME) throw new TypeError("The manifest comes last");
     await mkdir(folder, { recursive: true, mode: 0o750 });
     await syncFolder(dirname(folder));
-    const manifest = files.at(-1);
-    for (const file of files) {
+    try {
+      for (const file of files.slice(0, -1)) {
+        await lease.keep();
+        await writeDurably(folder, file, rename);
+      }
       // All other names must be on the disk before the manifest vouches for them.
-      if (file === manifest) await syncFolder(folder);
-      await writeDurably(folder, file);
+      await syncFolder(folder);
+      await lease.check();
+      if (!(await writeDurably(folder, manifest, putOnce))) {
+        const theirs = await this.delivered(runId);
+        if (theirs !== undefined) return theirs;
+        await writeDurably(folder, manifest, rename); // it named a file that is there with other bytes
+      }
+    } catch (error) {
+      // Whoever went on with the run has cleared away before the last of ours was there.
+      await this.delivered(runId).catch(() => undefined);
+      throw error;
     }
-    await removeLeftovers(folder);
-    await syncFolder(folder);
+    await removeStrays(folder, files);
+    return manifest.bytes;
   }
 
   async discard(runId: string): Promise<void> {
@@ -67,8 +89,7 @@ export class RunFolders implements ArchiveFolder {
       await rm(path, { force: true });
     } catch (error) {
       await rm(path, { force: true }).catch(() => {});
-      // Errors of node:fs carry a code.
-      throw new Error(`its folder cannot be written: ${(error as NodeJS.ErrnoException).code ?? "unknown"}`);
+      throw new Error(`its folder cannot be written: ${codeOf(error) ?? "unknown"}`);
     }
   }
 
@@ -77,7 +98,12 @@ export class RunFolders implements ArchiveFolder {
   }
 }
 
-async function writeDurably(folder: string, { name, bytes }: FileToWrite): Promise<void> {
+/** @param put gives the whole file its name */
+async function writeDurably<Result>(
+  folder: string,
+  { name, bytes }: FileToWrite,
+  put: (temporary: string, path: string) => Promise<Result>,
+): Promise<Result> {
   const path = join(folder, safeName(name));
   // A holder whose lease ran out may still be writing the same file: each has its own temporary one.
   const temporary = `${path}.${randomBytes(6).toString("hex")}.tmp`;
@@ -89,17 +115,45 @@ async function writeDurably(folder: string, { name, bytes }: FileToWrite): Promi
     } finally {
       await file.close();
     }
-    await rename(temporary, path);
+    return await put(temporary, path);
   } catch (error) {
     await rm(temporary, { force: true });
     throw error;
   }
 }
 
-/** Temporary files of a process that was killed. One that still writes fails, and finds that it has a successor. */
-async function removeLeftovers(folder: string): Promise<void> {
-  for (const name of await readdir(folder))
-    if (name.endsWith(".tmp")) await rm(join(folder, name), { force: true });
+/** Unlike `rename` it leaves alone what is there, however long its caller has slept. @returns whether nothing was there */
+async function putOnce(temporary: string, path: string): Promise<boolean> {
+  let isPut = true;
+  try {
+    await link(temporary, path);
+  } catch (error) {
+    const code = codeOf(error);
+    if (code === "ENOENT") throw error; // a successor has cleared the temporary one away
+    isPut = false;
+    if (code !== "EEXIST" && (await readIfThere(path)) === undefined) {
+      await rename(temporary, path); // a file system without links
+      return true;
+    }
+  }
+  await rm(temporary, { force: true });
+  return isPut;
+}
+
+/**
+ * What is ours and not named: of attempts that were killed, or that others overtook. One that still writes fails, and finds that it
+ * has a successor.
+ */
+async function removeStrays(folder: string, named: readonly Pick<FileToWrite, "name">[]): Promise<void> {
+  const names = new Set(named.map(({ name }) => name));
+  try {
+    for (const name of await readdir(folder))
+      if (name.endsWith(".tmp") || (OURS.test(name) && !names.has(name)))
+        await rm(join(folder, name), { force: true });
+    await syncFolder(folder);
+  } catch (error) {
+    if (codeOf(error) !== "ENOENT") throw error; // the receiver has taken the folder
+  }
 }
 
 async function syncFolder(path: string): Promise<void> {
@@ -115,10 +169,14 @@ async function readIfThere(path: string): Promise<Buffer | undefined> {
   try {
     return await readFile(path);
   } catch (error) {
-    // Errors of node:fs carry a code.
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
+    if (codeOf(error) === "ENOENT") return undefined;
     throw error;
   }
+}
+
+/** Errors of node:fs carry one. */
+function codeOf(error: unknown): string | undefined {
+  return (error as NodeJS.ErrnoException).code;
 }
 
 function safeName(name: string): string {

@@ -52,6 +52,14 @@ export class LeaseLost extends Error {
   }
 }
 
+/** The lease while something long is done under it. Both throw LeaseLost. */
+export interface HeldLease {
+  /** To be called between pieces of the work, however small: asks the database only when some time has passed. */
+  keep(): Promise<void>;
+  /** Right before what a successor must not see. */
+  check(): Promise<void>;
+}
+
 /** A batch in the adapter's hand: fixed set of rows, fixed name. */
 export interface ArchiveRun {
   readonly runId: string;
@@ -117,10 +125,13 @@ export interface FileToWrite {
 
 /** Where finished files go. */
 export interface ArchiveFolder {
-  /** @returns the run's manifest when it is there: all its files are, then, or have been */
+  /** @returns the run's manifest when it is there: all its files are, then, or have been; what others left beside them is not */
   delivered(runId: string): Promise<Buffer | undefined>;
-  /** Makes each file durable, the last one last. The same bytes again change nothing. */
-  write(runId: string, files: readonly FileToWrite[]): Promise<void>;
+  /**
+   * Makes each file durable, the manifest last. One that is there already ended the run: it stands, with its files.
+   * @returns the manifest that is there. @throws LeaseLost
+   */
+  write(runId: string, files: readonly FileToWrite[], lease: HeldLease): Promise<Buffer>;
   /** Removes what an unfinished run left. */
   discard(runId: string): Promise<void>;
 }

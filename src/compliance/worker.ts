@@ -17,7 +17,7 @@ export interface WorkerParts {
   /** Undefined: events are moved and kept until an adapter is configured. */
   readonly adapter: ArchiveAdapter | undefined;
   readonly watch: ComplianceWatch;
-  readonly clock: Pick<Clock, "nowMs">;
+  readonly clock: Pick<Clock, "nowMs" | "monotonicMs">;
   /** Unlike any other worker's. */
   readonly holder: string;
   /** Where it runs, as it is recorded. */

@@ -37,7 +37,7 @@ const worker = new ComplianceWorker({
     delivered: () => {},
     trouble: (what, error) => say(what, error),
   },
-  clock: { nowMs: () => Date.now() },
+  clock: { nowMs: () => Date.now(), monotonicMs: () => performance.now() },
   holder: randomUUID(),
   node: "archive",
   jobs: (handler) => new JobConsumer({ url: config.redisUrl }, handler),

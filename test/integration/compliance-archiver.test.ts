@@ -33,9 +33,9 @@ describe("the adapter", { timeout: 180_000 }, () => {
     const failing = (folder: ArchiveFolder): ArchiveFolder => ({
       delivered: (runId) => folder.delivered(runId),
       discard: (runId) => folder.discard(runId),
-      write: async (runId, files) => {
+      write: async (...args) => {
         if (broken) throw Object.assign(new Error("secret text"), { code: "ENOSPC" });
-        await folder.write(runId, files);
+        return folder.write(...args);
       },
     });
     const { worker, seen } = lab.begin(lab.database, lyncAdapter(lab.root, failing));
@@ -162,6 +162,37 @@ describe("the adapter", { timeout: 180_000 }, () => {
     assert.equal(await store.takeLease("archive", "third", 60_000), undefined, "an old holder frees nothing");
     assert.equal(await countRows(lab.database, "compliance_handover"), 10);
     assert.equal(await countRows(lab.database, "compliance_run"), 1);
+  });
+
+  test("the lease is kept while files are written; once another has it no manifest is put there, and nothing is recorded", async () => {
+    await insertOutbox(lab.database, lab.chats(10));
+    const [ends, steal] = [
+      "SELECT expires_ms FROM compliance_lease",
+      "UPDATE compliance_lease SET epoch = epoch + 1",
+    ];
+    const expiry = async () => Number((await lab.database.rows<{ expires_ms: number }>(ends))[0]?.expires_ms);
+    const slow = (folder: ArchiveFolder): ArchiveFolder => ({
+      delivered: (runId) => folder.delivered(runId),
+      discard: (runId) => folder.discard(runId),
+      write: async (runId, files, lease) => {
+        const before = await expiry();
+        await until("kept", async () => {
+          await lease.keep();
+          return (await expiry()) > before;
+        });
+        await lab.database.change(steal);
+        return folder.write(runId, files, lease);
+      },
+    });
+    const { worker } = lab.begin(lab.database, lyncAdapter(lab.root, slow));
+    await worker.sweepNow();
+    assert.equal((await worker.archiveNow())?.end, "not-ours");
+    assert.deepEqual(
+      filesIn(lab.root).filter((name) => name.endsWith("manifest.json")),
+      [],
+    );
+    assert.equal(await countRows(lab.database, "compliance_handover"), 10);
+    assert.deepEqual(await recordedDeliveries(lab.database), []);
   });
 
   test("the interval is kept across restarts, and a clean stop needs no run", async () => {

@@ -344,8 +344,8 @@ describe("jobs, servers that go away, and several workers", { timeout: 240_000 }
       [
         "part-0001.xml",
         "part-0002.xml",
-        "transformed-0001.xml",
-        "transformed-0002.xml",
+        "transformed-0001-HASH.xml",
+        "transformed-0002-HASH.xml",
         "details-0001-HASH.xml",
       ],
     );

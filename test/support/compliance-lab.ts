@@ -58,7 +58,7 @@ export function makeWorker(
     handover: new MysqlHandoverStore(database, true),
     adapter,
     watch,
-    clock: { nowMs: () => Date.now() },
+    clock: { nowMs: () => Date.now(), monotonicMs: () => performance.now() },
     holder: `test-${process.pid}-${++holders}`,
     node: "n1",
     jobs: noJobs,
