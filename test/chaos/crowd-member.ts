@@ -134,7 +134,7 @@ export class CrowdMember {
   async read(room: string, limit: number): Promise<void> {
     const act = this.begin("BACKCHAT", room, limit);
     const reply = await this.told([act], this.endpoint.history(room, limit));
-    if (reply?.code === 200) act.shown = reply.messages.map(asShown);
+    if (reply) act.shown = reply.messages.map(asShown);
   }
 
   async search(room: string, text: string, limit: number): Promise<void> {
@@ -143,7 +143,7 @@ export class CrowdMember {
       [act],
       this.endpoint.searchHistory({ rooms: [room], text, match: "ALL", limit }),
     );
-    if (reply?.code === 200) act.shown = reply.found.flatMap(({ messages }) => messages.map(asShown));
+    if (reply) act.shown = reply.found.flatMap(({ messages }) => messages.map(asShown));
   }
 
   /** In and out again, unless it is there just now. `isOver`: nothing new is to be begun. */
@@ -230,8 +230,8 @@ export class CrowdMember {
   private async readHistory(room: string): Promise<void> {
     const act = this.begin("BACKCHAT", room, HISTORY);
     const reply = await this.told([act], this.endpoint.history(room, HISTORY));
+    if (reply) act.shown = reply.messages.map(asShown);
     if (reply?.code !== 200) throw new Error(`${this.user}: bccontext ${reply?.code}`);
-    act.shown = reply.messages.map(asShown);
     const atMs = performance.now();
     this.seats.get(room)?.history.push(...act.shown.map((copy) => ({ ...copy, atMs })));
   }

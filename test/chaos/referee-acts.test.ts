@@ -129,10 +129,12 @@ test("who enters a room again, or goes on with the rooms of the session before, 
   assert.match(judge(evidence({ ...heirs, sealed: went })).join("\n"), /JOIN .* is NOT sealed/);
 });
 
-test("a command is answered 200 or 503, or by nobody when its node died", () => {
+test("a command is answered 200, or 503 without content, or by nobody when its node died", () => {
   const of = (answer: number | "none") => [act("BACKCHAT", { answer })];
   assert.deepEqual(actAnswerFaults([...of(200), ...of(503)], {}), []);
   assert.match(actAnswerFaults(of("none"), {}).join(), /was answered none/);
   assert.deepEqual(actAnswerFaults(of("none"), { takeovers: 1 }), []);
+  const content = [act("BACKCHAT", { answer: 503, shown: shown(1, 2) })];
+  assert.match(actAnswerFaults(content, {}).join(), /was answered 503 and shown 2 messages/);
   assert.match(actAnswerFaults(of(404), { takeovers: 1, lostConnections: true }).join(), /answered 404/);
 });

@@ -43,14 +43,14 @@ export function actFaults(evidence: Evidence): string[] {
   ];
 }
 
-/** 503 is the only refusal. A command has no answer when the node that had taken it died, or its connection broke. */
+/** 503 is the only refusal, and shows nothing. A command has no answer when the node that had taken it died, or its connection broke. */
 export function actAnswerFaults(acts: readonly ActRecord[], { takeovers = 0, lostConnections }: Excuses) {
   const mayBeLost = takeovers > 0 || lostConnections === true;
-  return acts.flatMap(({ kind, room, who, answer }) =>
-    answer === 200 || answer === 503 || (answer === "none" && mayBeLost)
-      ? []
-      : [`${kind} of ${who} in ${room} was answered ${answer}`],
-  );
+  return acts.flatMap(({ kind, room, who, answer, shown }) => {
+    const about = `${kind} of ${who} in ${room} was answered ${answer}`;
+    if (answer !== 200 && shown.length > 0) return [`${about} and shown ${shown.length} messages`];
+    return answer === 200 || answer === 503 || (answer === "none" && mayBeLost) ? [] : [about];
+  });
 }
 
 function demands(
