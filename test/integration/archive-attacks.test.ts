@@ -14,16 +14,17 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, describe, test } from "node:test";
 import type { ComplianceEvent } from "../../src/chat/compliance-event.ts";
+import { DELIVERY } from "../../src/compliance/delivery.ts";
 import { readableCheckpoints, writeCheckpoint, writeNote } from "../../src/compliance/log/checkpoint.ts";
 import { type Signer, signNote } from "../../src/compliance/log/note.ts";
 import { type PurgeDetail, RETENTION_PURGE, signPurge } from "../../src/compliance/log/purge.ts";
 import { KEY_ROTATE, signRotation } from "../../src/compliance/log/rotation.ts";
 import { CheckpointList } from "../../src/compliance/verify/checkpoint-list.ts";
 import { ExportSource } from "../../src/compliance/verify/export-source.ts";
-import { exportLog } from "../../src/compliance/verify/export-writer.ts";
+import { COMPL_EXPORT, exportLog } from "../../src/compliance/verify/export-writer.ts";
 import type { StoredLeaf } from "../../src/compliance/verify/ports.ts";
 import { verifyLog } from "../../src/compliance/verify/verify.ts";
-import { recordArchiveEvent } from "../../src/store/mysql/archive-events.ts";
+import { recordArchiveEvent, recordForSealer } from "../../src/store/mysql/archive-events.ts";
 import { MysqlArchiveReader } from "../../src/store/mysql/archive-reader.ts";
 import type { Queries } from "../../src/store/mysql/database.ts";
 import { append, purgeBody, purgeLine, reseal, rewrite } from "../support/archive-forger.ts";
@@ -38,6 +39,9 @@ const PURGED = { from: 100, to: 119 };
 /** Purges of these are sealed too, but nobody's, or a key's that was changed before. */
 const UNSIGNED = 1_236;
 const OUTDATED = 1_237;
+/** Somebody took the archive's events out; a run of the adapter brought files. */
+const EXPORTED = 2_500;
+const DELIVERED = 2_501;
 
 const lab = new ArchiveLab(() => fill());
 const oldSigner = newSigner();
@@ -95,7 +99,20 @@ async function fill(): Promise<void> {
     PURGED.from,
     PURGED.to,
   ]);
-  while (sealed < SIZE) await seal(chats(Math.min(SIZE, (Math.floor(sealed / EVERY) + 1) * EVERY)));
+  while (sealed < EXPORTED) await seal(chats((Math.floor(sealed / EVERY) + 1) * EVERY));
+  await own(COMPL_EXPORT, { events: 2_500, folder: "/tmp/out", from: 0, reason: "curiosity", to: 2_499 });
+  const files = [{ name: "compliance-1.xml", bytes: 1_000, sha256: "ab".repeat(32) }];
+  const adapter = { id: 0, uri: "adapter:lync-xml", displayName: "lync-xml", email: null };
+  const delivery = { kind: DELIVERY, detail: { runId: "r1", events: 7, files }, actor: adapter };
+  await recordForSealer(lab.database, { ...delivery, node: "n1", atMs: Date.now() });
+  await seal(chats(SIZE - 2));
+  const found = await lab.database.rows<{ seq: number }>(
+    `SELECT seq FROM archive_leaf WHERE leaf LIKE '%"kind":"${COMPL_EXPORT}"%' OR leaf LIKE '%"kind":"${DELIVERY}"%' ORDER BY seq`,
+  );
+  assert.deepEqual(
+    found.map(({ seq }) => seq),
+    [EXPORTED, DELIVERED],
+  );
   const rows = await lab.database.rows<{ size: number; note: string }>(
     "SELECT size, note FROM archive_checkpoint ORDER BY size",
   );
@@ -256,6 +273,52 @@ const ATTACKS: readonly Attack[] = [
     seq: AUDIT,
     field: /^detail$/,
     attack: (q) => content(q, AUDIT, (body) => body.replace(`room ${AUDIT}`, "room 1")),
+  },
+  {
+    what: "who exported the archive is somebody else",
+    seq: EXPORTED,
+    field: /^actor$/,
+    attack: (q) => content(q, EXPORTED, (body) => body.replace("admin:root", "admin:eve")),
+  },
+  {
+    what: "an export of the archive was of fewer events",
+    seq: EXPORTED,
+    field: /^detail$/,
+    attack: (q) => content(q, EXPORTED, (body) => body.replace('"to":2499', '"to":2')),
+  },
+  {
+    what: "that somebody exported the archive is deleted",
+    seq: EXPORTED,
+    field: /^event$/,
+    attack: async (q) => {
+      await q.change("DELETE FROM archive_leaf WHERE seq = ?", [EXPORTED]);
+      await q.change("DELETE FROM archive_content WHERE seq = ?", [EXPORTED]);
+    },
+  },
+  {
+    what: "an export of the archive is written anew with all that can be calculated of it",
+    seq: EXPORTED,
+    field: /^leaf$/,
+    attack: (q) => reseal(q, EXPORTED, (body) => body.replace("curiosity", "an audit")),
+  },
+  {
+    what: "an export of the archive is left out, everything behind it is written anew and signed with the stolen key",
+    seq: 2_999,
+    field: /^event$/,
+    external: true,
+    attack: (q) => rewrite(q, { from: EXPORTED, signer, events: (old) => old.slice(1).map(asItWas) }),
+  },
+  {
+    what: "a file that was delivered has another hash",
+    seq: DELIVERED,
+    field: /^detail$/,
+    attack: (q) => content(q, DELIVERED, (body) => body.replace("abab", "acac")),
+  },
+  {
+    what: "the content of a delivery's record is deleted",
+    seq: DELIVERED,
+    field: /^content$/,
+    attack: (q) => q.change("DELETE FROM archive_content WHERE seq = ?", [DELIVERED]),
   },
   {
     what: "an event in the middle is deleted",
@@ -731,6 +794,18 @@ const EXPORT_ATTACKS: readonly ExportAttack[] = [
       line(dir, 700, (text) =>
         text.replace('\\"kind\\":\\"CHAT\\",\\"node', '\\"kind\\":\\"CHAR\\",\\"node'),
       ),
+  },
+  {
+    what: "who exported the archive before is somebody else",
+    seq: EXPORTED,
+    field: /^actor$/,
+    attack: (dir) => line(dir, EXPORTED, (text) => text.replace("admin:root", "admin:eve")),
+  },
+  {
+    what: "a file that was delivered has another hash",
+    seq: DELIVERED,
+    field: /^detail$/,
+    attack: (dir) => line(dir, DELIVERED, (text) => text.replace("abab", "acac")),
   },
   {
     what: "a line is taken out",
