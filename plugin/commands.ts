@@ -44,7 +44,12 @@ export const COMMANDS: Readonly<Record<string, CliCommand>> = {
     run: async (words, values) => {
       expectWords(words, [], "parlance migrate --config FILE");
       const { mysqlUrl: url, compliance } = configOf(values);
-      const { applied, unguarded, archiveBegins } = await prepareDatabase(url, compliance.archive.enabled);
+      const { applied, unguarded, archiveBegins } = await prepareDatabase(
+        url,
+        compliance.archive.enabled,
+        // A large table may take minutes; a pipe or a log need not know.
+        ({ version, name }) => void (process.stderr.isTTY && process.stderr.write(`${version} ${name} …\n`)),
+      );
       if (unguarded !== undefined)
         process.stdout.write(
           `note: the database does not refuse changes to the sealed archive by itself: ${unguarded}\n`,

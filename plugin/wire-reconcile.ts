@@ -15,12 +15,18 @@ const clock = { nowMs: () => Date.now(), monotonicMs: () => performance.now() };
 /** Compares chat and archive, by itself once it is started, and when it is asked. */
 export function makeReconciler(
   config: Config,
-  { database, log, holder }: { database: Database; log: Said; holder: string },
+  {
+    database,
+    log,
+    holder,
+    looked = () => {},
+  }: { database: Database; log: Said; holder: string; looked?: (events: number) => void },
 ): Reconciler {
   const about = ({ what, stream, first, last }: Difference) => ({ what, stream, first, last });
   return new Reconciler(
     new MysqlBooks(database),
     {
+      looked,
       reconciled: (result) => log.info({ ...result }, "chat and archive compared"),
       difference: (difference) =>
         log.error(

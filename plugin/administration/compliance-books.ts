@@ -7,6 +7,7 @@ import { requireSchema } from "../../src/store/mysql/migrate.ts";
 import { EXIT, UsageError } from "../command-line.ts";
 import type { Config } from "../config.ts";
 import { type CliCommand, configOf, expectWords } from "../configured.ts";
+import { progressOn } from "../progress.ts";
 import { print, type Row } from "../table.ts";
 import { makeReconciler, makeStatements } from "../wire-reconcile.ts";
 import { acceptCommand } from "./compliance-accept.ts";
@@ -45,8 +46,10 @@ export const bookCommands: Readonly<Record<string, CliCommand>> = {
     run: async (words, values) => {
       expectWords(words, [], RECONCILE);
       return withDatabase(configOf(values), async (database, config) => {
-        const reconciler = makeReconciler(config, { database, log: SHOWN, holder: randomUUID() });
-        const result = await reconciler.reconcile(values.all === true);
+        const progress = progressOn(process.stderr);
+        const looked = (events: number) => progress.show("events compared", events);
+        const reconciler = makeReconciler(config, { database, log: SHOWN, holder: randomUUID(), looked });
+        const result = await reconciler.reconcile(values.all === true).finally(progress.clear);
         if (!result) {
           process.stderr.write("parlance: a worker is comparing just now; try again in a moment\n");
           return UNKNOWN;
@@ -91,7 +94,10 @@ export const bookCommands: Readonly<Record<string, CliCommand>> = {
       const day = asDay(given);
       if (!day) throw new UsageError(`DAY is a day such as 2026-11-24, not "${given}"`);
       return withDatabase(configOf(values), async (database, config) => {
-        const made = await makeStatements(config, { database, log: SHOWN }).of(day);
+        const progress = progressOn(process.stderr);
+        const onProgress = (done: number, all: number) => progress.show("events", done, all);
+        const statements = makeStatements(config, { database, log: SHOWN });
+        const made = await statements.of(day, onProgress).finally(progress.clear);
         if (!made) throw new UsageError(`${day} has not begun`);
         const statement = JSON.parse(made.body) as Statement; // written by the maker
         if (values.json === true)

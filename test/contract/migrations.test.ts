@@ -65,7 +65,9 @@ test("a migration that was interrupted goes on where it stopped", async () => {
     ...all,
     { version: next, name: "trial", statements: [...statements.slice(0, 2), "INSERT INTO trial VALUES (2)"] },
   ];
-  assert.deepEqual(await migrate(stack.mysqlUrl, mended), [next]);
+  const begun: number[] = [];
+  assert.deepEqual(await migrate(stack.mysqlUrl, mended, ({ version }) => begun.push(version)), [next]);
+  assert.deepEqual(begun, [next], "told before it begins, and of no other");
   assert.deepEqual(await ask(stack.mysqlUrl, "SELECT id FROM trial ORDER BY id"), [{ id: 1 }, { id: 2 }]);
 });
 

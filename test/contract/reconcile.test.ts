@@ -41,6 +41,7 @@ let room: Room;
 let alice: User;
 let reconciler: Reconciler;
 let told: string[] = [];
+let looked: number[] = [];
 
 const root: Actor = { kind: "administrator", name: "root" };
 const why = { reason: "asked for" };
@@ -70,6 +71,7 @@ beforeEach(async () => {
   me = await stores.leases.begin(`books${lives}`);
   journal = stores.journal(me);
   told = [];
+  looked = [];
   const say =
     (word: string) =>
     ({ what, stream, first, last }: Difference) => {
@@ -77,6 +79,7 @@ beforeEach(async () => {
     };
   const watch = {
     reconciled: () => {},
+    looked: (events: number) => void looked.push(events),
     difference: say("found"),
     settled: say("settled"),
     trouble: () => assert.fail("no trouble"),
@@ -142,8 +145,16 @@ test("what is as it should be gives no difference: posts of every kind, moderati
   assert.deepEqual([first.differences, first.postponed, first.pending, await found()], [0, null, 0, []]);
   assert.equal(first.committed, first.sealed);
   assert.ok(first.messages >= 7);
+  assert.deepEqual(
+    looked,
+    [...new Set(looked)].sort((a, b) => a - b),
+    "it tells how far it has come",
+  );
+  assert.ok((looked.at(-1) ?? 0) >= first.messages + 3, "the messages and what became of three of them");
+  looked = [];
   const again = await reconcile();
   assert.deepEqual([again.rooms, again.messages, again.differences], [0, 0, 0], "nothing is read twice");
+  assert.deepEqual(looked, []);
   await say("later");
   await stores.management.moderateMessages(root, { id }, { ...filter([4]), replacement: "vier" });
   await sealAll();

@@ -59,8 +59,10 @@ async function sealed(whenMs: number, roomId: number, count: number): Promise<vo
   await lab.database.change("UPDATE archive_checkpoint SET at_ms = ? ORDER BY size DESC LIMIT 1", [whenMs]);
 }
 
+const told: string[] = [];
+
 async function statementOf(day: Day): Promise<{ statement: Statement; body: string; note: string }> {
-  const made = await maker.of(day);
+  const made = await maker.of(day, (done, all) => told.push(`${done} of ${all}`));
   assert.ok(made?.note);
   return { statement: JSON.parse(made.body), body: made.body, note: made.note };
 }
@@ -73,6 +75,7 @@ test("a day's statement names each stream's numbers, their count and root; the d
   const one = (await statementOf(FIRST)).statement;
   const two = (await statementOf(SECOND)).statement;
   assert.deepEqual([one.from, one.to, two.from, two.to, one.final], [0, 8, 8, 12, true]);
+  assert.deepEqual(told, ["8 of 8", "4 of 4"], "how far it has come");
   const numbers = ({ streams }: Statement) =>
     streams.map(({ stream, first, last, count, messages }) => [stream, first, last, count, messages]);
   assert.deepEqual(numbers(one), [

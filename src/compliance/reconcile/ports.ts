@@ -129,6 +129,8 @@ export interface Books {
 /** What the comparison has to tell. Never message text. */
 export interface ReconcileWatch {
   reconciled(result: Reconciliation): void;
+  /** So many sealed events of rooms were looked at so far. */
+  looked?(events: number): void;
   /** Told once for each, and again when it is over. */
   difference(difference: Difference): void;
   settled(difference: Difference): void;

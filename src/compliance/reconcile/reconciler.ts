@@ -47,6 +47,7 @@ export class Reconciler {
   #running: Promise<Reconciliation | undefined> | undefined;
   #stopped = false;
   #renewedMs = 0;
+  #looked = 0;
 
   constructor(
     books: Books,
@@ -112,6 +113,7 @@ export class Reconciler {
 
   async #compare(lease: Lease, whole: boolean): Promise<Reconciliation> {
     const beganMs = this.#clock.monotonicMs();
+    this.#looked = 0;
     const before = await this.#books.differences();
     // A room that did not fit is compared from its beginning until it does.
     const again = new Set(before.filter(({ what }) => isOfMessages(what)).map(({ stream }) => stream));
@@ -228,6 +230,8 @@ export class Reconciler {
       await this.#renew(lease);
       const facts = await this.#books.archived(streamId, fold.compared.eventSeq, eventsPerPage);
       for (const fact of facts) fold.add(fact);
+      this.#looked += facts.length;
+      this.#watch.looked?.(this.#looked);
       if (fold.open.length > 0) fold.see(await this.#books.messages(roomId, fold.open));
       if (facts.length < eventsPerPage) return;
     }

@@ -36,6 +36,14 @@ export interface StatementStore {
   save(statement: StoredStatement & { readonly from: number; readonly madeMs: number }): Promise<void>;
 }
 
+type OnProgress = (done: number, all: number) => void;
+
+interface Making {
+  readonly final: boolean;
+  readonly nowMs: number;
+  readonly onProgress: OnProgress;
+}
+
 const MAX_DAYS = 31;
 /** After midnight: the last events of the day are sealed and signed by then. */
 const AFTERWARDS_MS = 5 * 60_000;
@@ -92,9 +100,10 @@ export class StatementMaker {
 
   /**
    * The statement of a day: the one that was made, or made now; stored when the day is over.
+   * @param onProgress told how many of the day's events were read, and how many there are
    * @returns undefined for a day that has not begun
    */
-  async of(day: Day): Promise<StoredStatement | undefined> {
+  async of(day: Day, onProgress: OnProgress = () => {}): Promise<StoredStatement | undefined> {
     const nowMs = this.#clock.nowMs();
     if (beginOf(day) > nowMs) return undefined;
     const known = await this.#store.statement(day);
@@ -102,19 +111,24 @@ export class StatementMaker {
     const isOver = endOf(day) <= nowMs;
     const final =
       isOver && ((await this.#store.isSignedBeyond(endOf(day))) || nowMs > endOf(day) + AFTERWARDS_MS);
-    const made = await this.#make(day, final, nowMs);
+    const made = await this.#make(day, { final, nowMs, onProgress });
     if (!final) return made;
     await this.#store.save(made);
     return (await this.#store.statement(day)) ?? made;
   }
 
-  async #make(day: Day, final: boolean, nowMs: number) {
+  async #make(day: Day, { final, nowMs, onProgress }: Making) {
     const before = await this.#store.statement(dayOf(beginOf(day) - 1));
     const from = before?.to ?? (await this.#store.checkpointBefore(beginOf(day)))?.size ?? 0;
     const checkpoint = await this.#store.checkpointBefore(endOf(day));
     const to = Math.max(from, checkpoint?.size ?? 0);
     const sum = new DaySum();
-    for await (const leaves of this.#store.leaves(from, to)) for (const leaf of leaves) sum.add(leaf);
+    let done = 0;
+    for await (const leaves of this.#store.leaves(from, to)) {
+      for (const leaf of leaves) sum.add(leaf);
+      done += leaves.length;
+      onProgress(done, to - from);
+    }
     const statement: Statement = {
       v: 1,
       day,

@@ -56,12 +56,14 @@ export function statementsOf(sql: string): string[] {
 /**
  * Brings the schema up to date, one migrator at a time. The version's row is there before its first statement and counts
  * the statements done, since DDL cannot be rolled back: an interrupted migration goes on where it stopped.
+ * @param onBegin told of each migration before its first statement: one may take long
  * @returns the versions applied, empty when there was nothing to do
  * @throws {SchemaError} when the database is newer than this program, or another migrator does not come to an end
  */
 export async function migrate(
   url: string,
   migrations: readonly Migration[] = readMigrations(),
+  onBegin: (migration: Migration) => void = () => {},
 ): Promise<number[]> {
   const connection = await connect({ ...connectionOptions(url), connectTimeout: 10_000 });
   const run = async (sql: string, values: (string | number)[] = []): Promise<RowDataPacket[]> => {
@@ -85,6 +87,7 @@ export async function migrate(
     for (const migration of migrations) {
       const row = rows.find(({ version }) => Number(version) === migration.version);
       if (row && Number(row.finished) === 1) continue;
+      onBegin(migration);
       await apply(migration, row ? Number(row.done) : undefined, run);
       applied.push(migration.version);
     }

@@ -1,6 +1,6 @@
 import { beginArchive } from "./archive-begin.ts";
 import { guardArchive } from "./archive-guard.ts";
-import { migrate } from "./migrate.ts";
+import { type Migration, migrate, readMigrations } from "./migrate.ts";
 
 export interface Prepared {
   /** Versions of the schema that were missing. */
@@ -11,9 +11,17 @@ export interface Prepared {
   readonly archiveBegins: boolean;
 }
 
-/** All that a database needs before a node or a worker starts on it; repeating it changes nothing. @throws as `migrate` does */
-export async function prepareDatabase(url: string, archived: boolean): Promise<Prepared> {
-  const applied = await migrate(url);
+/**
+ * All that a database needs before a node or a worker starts on it; repeating it changes nothing.
+ * @param onMigration told of each migration before it begins
+ * @throws as `migrate` does
+ */
+export async function prepareDatabase(
+  url: string,
+  archived: boolean,
+  onMigration?: (migration: Migration) => void,
+): Promise<Prepared> {
+  const applied = await migrate(url, readMigrations(), onMigration);
   const unguarded = await guardArchive(url);
   return { applied, unguarded, archiveBegins: archived && (await beginArchive(url)) };
 }
