@@ -1,17 +1,22 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
+import type { Reply } from "../../plugin/client/pending-commands.ts";
 import { readRooms } from "../../plugin/client/room-data.ts";
 import { type Lab, openLab } from "../support/lab.ts";
 import { room } from "../support/management.ts";
 
+/** Too many for one reply. */
+const CROWD = Array.from({ length: 20 }, (_, index) => `participant${index + 1}`);
+
 let lab: Lab;
 before(async () => {
   lab = await openLab({
-    users: ["alice", "bob", "carol", "dave"],
-    settings: { chat: { "participant-update-limit": 2 } },
+    users: ["alice", "bob", "carol", "dave", ...CROWD],
+    settings: { chat: { "participant-update-limit": 2, "max-reply": "4kB" } },
     rooms: [
       { name: "Hall", members: ["alice", "bob", "carol"] },
       { name: "Nook", members: ["alice"] },
+      { name: "Forum", members: CROWD },
       { name: "Vault", privacy: "secret", members: ["bob"] },
     ],
   });
@@ -46,4 +51,33 @@ test("a large room's participants come on request to who is in it, and not again
   );
   assert.deepEqual([outside.code, outside.text], [nothing.code, nothing.text]);
   assert.equal(outside.code, 404);
+});
+
+test("a large room's participants come in as many replies as it takes: everybody once, and each reply may travel", async () => {
+  await lab.sql(
+    "UPDATE principal SET display_name = CONCAT(display_name, ' ', REPEAT('\u00e9', 60)) WHERE uri LIKE 'sip:participant%'",
+  );
+  const forum = lab.room("Forum");
+  const everybody = await Promise.all(CROWD.map((user) => lab.signedIn(user)));
+  for (const endpoint of everybody) assert.equal((await endpoint.join(forum)).code, 200);
+  const listed = (replies: readonly Reply[]) =>
+    replies.flatMap(({ data }) => readRooms(data).flatMap(({ participants }) => participants));
+  const [asker] = everybody;
+  assert.ok(asker);
+  const replies = await asker.session.command(
+    "getparts",
+    room(forum),
+    (some) => some.some(({ code }) => code !== 200) || listed(some).length >= CROWD.length,
+  );
+  assert.deepEqual(
+    listed(replies)
+      .map(({ address }) => address)
+      .sort(),
+    CROWD.map(lab.address).sort(),
+  );
+  for (const { name } of listed(replies)) assert.ok(name.endsWith("\u00e9".repeat(60)), name);
+  assert.ok(replies.length >= 3, `${replies.length} replies`);
+  // A reply more would be a violation of the client's rules; this comes behind it.
+  assert.equal((await asker.history(forum)).code, 200);
+  assert.deepEqual(asker.violations, []);
 });
