@@ -132,14 +132,28 @@ test("a node that stops in order records what it has spooled first: its last wor
   assert.deepEqual(spooled(), []);
 });
 
-test("with the database away a buffered room gives 503 and no content, and nothing is recorded", async () => {
+test("with the database away histories, searches and entering get 503 and no content, strict or buffered, and nothing is recorded", async () => {
   const { room, alice } = await roomOf("buffered");
+  const strict = await roomOf("strict");
+  const other = await lab.addRoom({ name: "Not entered", members: ["alice"] });
   await lab.stack.kill("mariadb", "SIGKILL");
-  const { code, messages } = await alice.history(room);
-  assert.deepEqual([code, messages], [503, []]);
-  alice.watch.strictNumbers = false;
+  const search = (rooms: string[]) => alice.searchHistory({ rooms, text: "words" });
+  const [buffered, strictly, found, strictlyFound, entered] = await Promise.all([
+    alice.history(room),
+    strict.alice.history(strict.room),
+    search([room]),
+    search([strict.room]),
+    alice.join(other),
+  ]);
+  for (const { code, messages } of [buffered, strictly]) assert.deepEqual([code, messages], [503, []]);
+  for (const one of [found, strictlyFound]) assert.deepEqual([one.code, one.found], [503, []]);
+  assert.deepEqual([entered.code, entered.rooms], [503, []]);
+  for (const endpoint of [alice, strict.alice]) endpoint.watch.strictNumbers = false;
   await lab.restart("mariadb");
   await until("it can be read again", async () => (await alice.history(room)).code === 200);
+  assert.equal((await strict.alice.history(strict.room)).code, 200);
   await until("that is recorded", async () => (await readings(room)).length > 0);
-  assert.deepEqual(await readings(room), [["BACKCHAT", 2]]);
+  for (const one of [room, strict.room]) assert.deepEqual(await readings(one), [["BACKCHAT", 2]]);
+  const kinds = (await lab.recorded(other)).map(({ kind }) => kind);
+  assert.ok(!kinds.includes("JOIN"), kinds.join());
 });
