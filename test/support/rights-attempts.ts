@@ -38,6 +38,12 @@ const modify =
   (uri, named) =>
     room(uri, attributes, typeof inner === "string" ? inner : inner(named));
 
+/** Of a message that is not there, or of no message at all: what is permitted does nothing. */
+const moderation =
+  (what: string, inner = ""): Attempt["data"] =>
+  (uri) =>
+    `${room(uri)}<moderation ${what} reason="r">${inner}</moderation>`;
+
 const change = (
   what: string,
   data: Attempt["data"],
@@ -156,12 +162,20 @@ export const ATTEMPTS: readonly Attempt[] = [
   change("enable", modify({ disabled: "false" }), "ADMINISTER"),
   change("enable and describe", modify({ disabled: "false", description: "different" }), "ADMINISTER"),
   change("move", (uri, { there }) => room(uri, { parent: there }), "MOVE"),
+  look("msgmodify", "remove messages", "MANAGE", moderation('change="REMOVE"', '<msg chatId="4000"/>')),
   look(
     "msgmodify",
-    "moderate",
+    "replace messages",
     "MANAGE",
-    (uri) => `${room(uri)}<moderation change="REMOVE" reason="r"><msg chatId="4000"/></moderation>`,
+    moderation('change="REPLACE"', '<msg chatId="4000"/><chat>other</chat>'),
   ),
+  look(
+    "msgmodify",
+    "clear up to a moment",
+    "MANAGE",
+    moderation('change="CLEAR" before="2000-01-01T00:00:00Z"'),
+  ),
+  look("msgmodify", "clear wholly", "MANAGE", moderation('change="CLEAR"')),
   { ...look("chandelete", "delete", "ADMINISTER", (uri) => room(uri)), changes: true },
 ];
 
