@@ -1,7 +1,9 @@
 import { createHash } from "node:crypto";
 
-/** In the archive's own stream: a run of the adapter has ended, and what it brought stands in its folder. */
+/** A run of the adapter has ended, and what it brought stands in its folder. */
 export const DELIVERY = "DELIVERY";
+/** Where that stands. Not in the archive's own stream: it grows with every run, and that one is read as a whole. */
+export const DELIVERY_STREAM = "delivery";
 
 export interface DeliveredFile {
   readonly name: string;

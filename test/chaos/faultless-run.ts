@@ -120,7 +120,7 @@ export function evidence(change: Partial<Evidence> = {}): Evidence {
         detail: { criteria: { text: "post 3", limit: 5 }, shown: [3], matches: 1, exceeded: false },
       }),
       event("DELIVERY", {
-        stream: "archive",
+        stream: "delivery",
         streamSeq: 1,
         room: "",
         author: "adapter:lync-xml",

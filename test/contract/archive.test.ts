@@ -228,7 +228,7 @@ describe("the sealer", { timeout: 120_000 }, () => {
     await sealer.stop();
   });
 
-  test("seals what a run has delivered, and nobody who looks for changed keys reads it", async () => {
+  test("seals what a run has delivered in a stream of its own, and nobody who looks for changed keys or acceptances reads it", async () => {
     await lab.record(chats(10));
     const store = new MysqlHandoverStore(lab.database, true);
     const lease = await store.takeLease("lync-xml", "one", 60_000);
@@ -249,13 +249,15 @@ describe("the sealer", { timeout: 120_000 }, () => {
     const { kind, stream, streamSeq, detail } = JSON.parse(rows[0]?.body.toString("utf8") ?? "");
     assert.deepEqual(
       { kind, stream, streamSeq, files: detail.files, first: detail.first, last: detail.last },
-      { kind: "DELIVERY", stream: "archive", streamSeq: 1, files, first, last },
+      { kind: "DELIVERY", stream: "delivery", streamSeq: 1, files, first, last },
     );
     assert.deepEqual(Object.keys(JSON.parse(rows[0]?.leaf.toString("latin1") ?? "").c), [
       "actor",
       "detail",
       "room",
     ]);
+    const own = "SELECT id FROM archive_stream WHERE name = 'archive'";
+    assert.deepEqual(await lab.database.rows(own), [], "of which whoever opens the log reads every leaf");
     assert.deepEqual(await new MysqlArchiveReader(lab.database).ownEvents(), []);
     const { finding, signed } = await lab.verify({ keys: [signer] });
     assert.deepEqual([finding, signed], [undefined, 11]);

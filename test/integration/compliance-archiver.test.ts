@@ -103,7 +103,7 @@ describe("the adapter", { timeout: 180_000 }, () => {
     assert.deepEqual(
       { stream, actor, adapter, count, countsByKind, unmapped, first, last },
       {
-        ...{ stream: "archive", actor: "adapter:archive", adapter: "archive", count: 30, unmapped: 0 },
+        ...{ stream: "delivery", actor: "adapter:archive", adapter: "archive", count: 30, unmapped: 0 },
         countsByKind: { CHAT: 30 },
         first: events[0]?.eventId,
         last: events[29]?.eventId,

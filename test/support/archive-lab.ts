@@ -115,7 +115,7 @@ export class ArchiveLab {
   /** Nothing sealed, nothing waiting. */
   async empty(): Promise<void> {
     for (const table of TABLES) await this.database.change(`TRUNCATE TABLE ${table}`);
-    await this.database.change("UPDATE counter SET value = 0 WHERE name = 'archive'");
+    await this.database.change("UPDATE counter SET value = 0 WHERE name IN ('archive', 'delivery')");
   }
 
   /** From the chat's transaction to the intake. */

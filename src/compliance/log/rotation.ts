@@ -9,7 +9,7 @@ import {
   writeVerifierKey,
 } from "./note.ts";
 
-/** Kind of the event that changes the key, and the stream it stands in. */
+/** Kind of the event that changes the key, and the stream it stands in, which is read as a whole: nothing belongs there that is recorded day by day. */
 export const KEY_ROTATE = "KEY_ROTATE";
 export const ARCHIVE_STREAM = "archive";
 

@@ -29,13 +29,13 @@ export async function recordArchiveEvent(database: Database, event: ArchiveEvent
 
 /** The same within a transaction, together with what it tells of. */
 export async function recordArchiveEventIn(queries: Queries, event: ArchiveEvent): Promise<string> {
-  const [eventId = ""] = await recordAt(queries, event, [await nextPlace(queries)]);
+  const [eventId = ""] = await recordAt(queries, event, [await nextPlace(queries, ARCHIVE_STREAM)]);
   return eventId;
 }
 
-/** The same for what no adapter is given: it goes straight to where the sealer finds it. */
-export async function recordForSealer(queries: Queries, event: ArchiveEvent): Promise<void> {
-  const { rows } = rowsAt(event, [await nextPlace(queries)]);
+/** The same for what no adapter is given: it goes straight to where the sealer finds it. @param stream one that `counter` counts */
+export async function recordForSealer(queries: Queries, event: ArchiveEvent, stream: string): Promise<void> {
+  const { rows } = rowsAt(event, [await nextPlace(queries, stream)]);
   await queries.change(
     `INSERT INTO archive_intake (${columns}, arrived_ms) VALUES (${rows[0]?.map(() => "?").join(", ")}, ${dbNowMs})`,
     rows[0] ?? [],
@@ -43,11 +43,12 @@ export async function recordForSealer(queries: Queries, event: ArchiveEvent): Pr
 }
 
 /** Whoever takes it holds up the others until he has committed. */
-async function nextPlace(queries: Queries): Promise<EventPlace> {
+async function nextPlace(queries: Queries, stream: string): Promise<EventPlace> {
   const { insertId: streamSeq } = await queries.change(
-    "UPDATE counter SET value = LAST_INSERT_ID(value + 1) WHERE name = 'archive'",
+    "UPDATE counter SET value = LAST_INSERT_ID(value + 1) WHERE name = ?",
+    [stream],
   );
-  return { stream: ARCHIVE_STREAM, streamSeq, room: NO_ROOM };
+  return { stream, streamSeq, room: NO_ROOM };
 }
 
 /** Records the same under several numbers. @returns ids of the events */

@@ -1,4 +1,5 @@
 import { type Acceptance, EVENT_MISSING } from "../../compliance/acceptance.ts";
+import { DELIVERY_STREAM } from "../../compliance/delivery.ts";
 import { readLeaf } from "../../compliance/log/leaf.ts";
 import { ARCHIVE_STREAM } from "../../compliance/log/rotation.ts";
 import type { Lease } from "../../compliance/ports.ts";
@@ -76,7 +77,7 @@ export class MysqlBooks implements Books {
     );
     const counters = await this.#database.rows<{ name: string; value: number }>(
       "SELECT name, value FROM counter WHERE name IN (?)",
-      [[ADMINISTRATION_STREAM, ARCHIVE_STREAM]],
+      [[ADMINISTRATION_STREAM, ARCHIVE_STREAM, DELIVERY_STREAM]],
     );
     return [
       ...lives.map(({ incarnation, read_events, stopped }) => ({

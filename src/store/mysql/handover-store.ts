@@ -1,4 +1,4 @@
-import { DELIVERY, type Delivery } from "../../compliance/delivery.ts";
+import { DELIVERY, DELIVERY_STREAM, type Delivery } from "../../compliance/delivery.ts";
 import type { ArchiveRun, BatchLimits, HandoverRow, HandoverStore, Lease } from "../../compliance/ports.ts";
 import { type ArchiveEvent, recordForSealer } from "./archive-events.ts";
 import { ComplianceLeases } from "./compliance-lease.ts";
@@ -113,7 +113,8 @@ export class MysqlHandoverStore implements HandoverStore {
       await deleteRows(queries, run.eventIds);
       const ended = await deleteRun(queries, lease, run);
       // Not into the hand-over table: it would be delivered in its turn, for ever.
-      if (ended && delivery && this.#archive) await recordForSealer(queries, deliveryEvent(delivery));
+      if (ended && delivery && this.#archive)
+        await recordForSealer(queries, deliveryEvent(delivery), DELIVERY_STREAM);
     });
   }
 
