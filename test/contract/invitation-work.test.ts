@@ -3,6 +3,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { after, before, test } from "node:test";
 import { fileURLToPath } from "node:url";
+import { finishLeft } from "../../src/store/mysql/management-afterwards.ts";
 import type { Stores } from "../../src/store/mysql/stores.ts";
 import { type MysqlLab, newUser, startMysqlLab } from "../support/mysql.ts";
 
@@ -135,4 +136,55 @@ test("nothing is left behind by what is finished, by a rehearsal, by a change th
   await administration.addRole("Silent room", eve.uri, "member");
   await administration.removeRole("Silent room", eve.uri, "member");
   assert.equal(await counted(), before, "nor is anything put down for them");
+});
+
+test("what another has taken up before its own process comes to it is left to him", async () => {
+  const fred = await newUser(stores, "fred");
+  await stores.administration.addRoom({ name: "Slow", category: "Inviting" });
+  const slow: Stores = await lab.open();
+  const { change } = slow.database;
+  slow.database.change = async (sql, values) => {
+    if (sql.includes("UPDATE invitation_work"))
+      await stores.database.change("UPDATE invitation_work SET due_ms = due_ms + 1");
+    return change.call(slow.database, sql, values);
+  };
+  await slow.administration.addRole("Slow", fred.uri, "member");
+  assert.deepEqual([await invited(fred.uri), (await waiting()).length], [["1 Everybody's"], 1]);
+  await abandon();
+  assert.equal(await other.finishInvitations(), 1);
+  assert.deepEqual(await invited(fred.uri), ["1 Everybody's", "2 Slow"]);
+});
+
+test("a piece that takes long stays with whoever is at it as long as he says so; once another has it he stops", async () => {
+  const many = Array.from({ length: 900 }, (_, at) => [`sip:many${at}@example.com`, "user", `Many ${at}`]);
+  await stores.database.change("INSERT INTO principal (uri, kind, display_name) VALUES ?", [many]);
+  await stores.administration.addRoom({ name: "Large", category: "Inviting" });
+  await killedAfterCommit("member", "Large", "example.com");
+  const sizes = async () => {
+    const [row] = await stores.database.rows<{ due_ms: number; n: number }>(
+      "SELECT MAX(w.due_ms) AS due_ms, (SELECT COUNT(*) FROM invitation i JOIN room r ON r.id = i.room_id WHERE r.name = 'Large') AS n " +
+        "FROM invitation_work w",
+    );
+    return { dueMs: Number(row?.due_ms), invited: Number(row?.n) };
+  };
+  let behindPortion: () => Promise<unknown> = async () => {};
+  const busy: Stores = await lab.open();
+  const together = busy.database.transaction.bind(busy.database);
+  busy.database.transaction = async (work) => {
+    const result = await together(work);
+    await behindPortion();
+    return result;
+  };
+  await abandon();
+  behindPortion = () => stores.database.change("UPDATE invitation_work SET due_ms = due_ms + 1");
+  assert.equal(await finishLeft(busy.database, 0), 0);
+  const { invited: first } = await sizes();
+  assert.equal(first, 400);
+  await abandon();
+  const due: number[] = [];
+  behindPortion = async () => due.push((await sizes()).dueMs);
+  assert.equal(await finishLeft(busy.database, 0), 1);
+  assert.equal((await sizes()).invited > 900, true);
+  assert.deepEqual(await waiting(), []);
+  assert.ok(due.length > 1 && new Set(due).size === due.length, `kept after each portion: ${due}`);
 });

@@ -10,6 +10,9 @@ interface Pair {
 
 const BEGINNING: Pair = { user_id: 0, room_id: 0 };
 
+/** Told after each portion how many pairs it was; what it throws ends the work there. */
+export type Looked = (more: number) => Promise<void>;
+
 /** Whose invitations: what is left out is not narrowed by. At least one of them, or it is everybody's. */
 export interface Which {
   readonly rooms?: readonly number[];
@@ -22,13 +25,12 @@ export interface Which {
  * already is not invited again, so it may be called twice. Many are invited in portions: nothing is locked for long. Their clients
  * are told within a second, wherever they are (`Invitations.look`).
  * @param through the principals that have the role; everybody's when left out
- * @param looked told after each portion how many it was
  */
 export async function inviteMembers(
   database: Database,
   which: Which,
   through?: readonly number[],
-  looked: (more: number) => void = () => {},
+  looked: Looked = async () => {},
 ): Promise<void> {
   if (which.rooms && !(await anyInvites(database, which.rooms))) return;
   const narrow: Narrowed = { ...which, ...(through ? { through } : {}) };
@@ -39,7 +41,7 @@ export async function inviteMembers(
       if (found.length > 0) await invite(queries, found);
       return found;
     });
-    looked(invited.length);
+    await looked(invited.length);
     after = invited.length < PORTION ? undefined : invited.at(-1);
   }
 }
@@ -53,7 +55,7 @@ export async function withdrawInvitations(
   database: Database,
   which: Which,
   through?: readonly number[],
-  looked: (more: number) => void = () => {},
+  looked: Looked = async () => {},
 ): Promise<void> {
   const users = through && (await onlyUsers(database, through)) ? { users: through } : {};
   for (let after: Pair | undefined = BEGINNING; after; ) {
@@ -61,7 +63,7 @@ export async function withdrawInvitations(
     const page = await database.transaction((queries) =>
       withdrawPortion(queries, { ...which, ...users }, from),
     );
-    looked(page.length);
+    await looked(page.length);
     after = page.at(-1);
   }
 }

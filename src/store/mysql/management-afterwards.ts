@@ -1,6 +1,6 @@
 import { type Database, ids, limit, type Queries } from "./database.ts";
 import { dbNowMs } from "./handover-rows.ts";
-import { anyInvites, inviteMembers, type Which, withdrawInvitations } from "./invitations.ts";
+import { anyInvites, inviteMembers, type Looked, type Which, withdrawInvitations } from "./invitations.ts";
 import { chunksOf } from "./membership-rows.ts";
 
 /** How far work is that takes long: what is counted, how much of it is done, and how much there is where somebody knows. */
@@ -21,11 +21,14 @@ export type Afterwards = (work: InvitationWork) => void;
 /** What stands on record. */
 export interface LeftWork {
   readonly id: number;
+  /** When others take it for left behind; whoever takes it up, or keeps it, writes another time, and it is his. */
+  readonly dueMs: number;
   readonly work: InvitationWork;
 }
 
-/** Whoever is at it has so long; then others take it for left behind. */
+/** Whoever is at it has so long, and longer if he says so in time; then others take it for left behind. */
 const CLAIM_MS = 60_000;
+const KEEP_MS = 20_000;
 /** Pieces that others left behind, in one look. */
 const TAKEN_UP = 20;
 /** Users and groups in one list when rows may be locked by it. */
@@ -51,7 +54,10 @@ export async function keepWork(queries: Queries, works: Iterable<InvitationWork>
       `INSERT INTO invitation_work (due_ms, work) VALUES (${dbNowMs} + ?, ?)`,
       [CLAIM_MS, JSON.stringify(work)],
     );
-    left.push({ id: insertId, work });
+    const [row] = await queries.rows<{ due_ms: number }>("SELECT due_ms FROM invitation_work WHERE id = ?", [
+      insertId,
+    ]);
+    left.push({ id: insertId, dueMs: Number(row?.due_ms), work });
   }
   return left;
 }
@@ -93,46 +99,67 @@ async function carryOutAll(
   onProgress: TellProgress,
 ): Promise<void> {
   let looked = 0;
-  for (const { id, work } of left) {
-    const mine = await database.change(`UPDATE invitation_work SET due_ms = ${dbNowMs} + ? WHERE id = ?`, [
-      CLAIM_MS,
-      id,
-    ]);
-    if (mine.affectedRows === 0) continue; // it took so long that somebody else has done it
-    await carryOut(database, { id, work }, (more) => {
+  for (const one of left)
+    await carryOut(database, one, KEEP_MS, (more) => {
       looked += more;
       onProgress("invitations", looked);
     });
-  }
 }
 
 /**
  * What a process left behind that ended, or lost the database, between a change and its invitations. To be called every few seconds, on
- * one node or on several: each piece is taken by one. @returns pieces done
+ * one node or on several: each piece is taken by one. @param keepMs how often it says that it is still at it @returns pieces done
  */
-export async function finishLeft(database: Database): Promise<number> {
+export async function finishLeft(database: Database, keepMs = KEEP_MS): Promise<number> {
   type Row = { id: number; due_ms: number; work: string };
   const rows = await database.rows<Row>(
     `SELECT id, due_ms, work FROM invitation_work WHERE due_ms <= ${dbNowMs} ORDER BY due_ms, id ${limit(TAKEN_UP)}`,
   );
   let done = 0;
   for (const { id, due_ms, work } of rows) {
-    const mine = await database.change(
-      `UPDATE invitation_work SET due_ms = ${dbNowMs} + ? WHERE id = ? AND due_ms = ?`,
-      [CLAIM_MS, id, due_ms],
-    );
-    if (mine.affectedRows === 0) continue;
-    await carryOut(database, { id, work: JSON.parse(work) as InvitationWork }); // as keepWork wrote it
-    done += 1;
+    const one = { id, dueMs: Number(due_ms), work: JSON.parse(work) as InvitationWork }; // as keepWork wrote it
+    if (await carryOut(database, one, keepMs)) done += 1;
   }
   return done;
 }
 
+/** @returns whether it was done here: not when somebody else had taken it up, or has meanwhile */
 async function carryOut(
   database: Database,
-  { id, work: { what, through, ...which } }: LeftWork,
-  looked: (more: number) => void = () => {},
-): Promise<void> {
-  await (what === "invite" ? inviteMembers : withdrawInvitations)(database, which, through, looked);
+  { id, dueMs, work: { what, through, ...which } }: LeftWork,
+  keepMs: number,
+  tell: (more: number) => void = () => {},
+): Promise<boolean> {
+  let mine = dueMs;
+  let keptMs = 0;
+  const keep = async () => {
+    mine = await claim(database, id, mine);
+    keptMs = performance.now();
+  };
+  const looked: Looked = async (more) => {
+    tell(more);
+    if (performance.now() - keptMs >= keepMs) await keep();
+  };
+  try {
+    await keep();
+    await (what === "invite" ? inviteMembers : withdrawInvitations)(database, which, through, looked);
+  } catch (error) {
+    if (error instanceof TakenUp) return false;
+    throw error;
+  }
   await database.change("DELETE FROM invitation_work WHERE id = ?", [id]);
+  return true;
+}
+
+/** Somebody else is at the work, or has done it. */
+class TakenUp extends Error {}
+
+/** @returns until when it is ours. @throws TakenUp */
+async function claim(database: Database, id: number, dueMs: number): Promise<number> {
+  const { affectedRows, insertId } = await database.change(
+    `UPDATE invitation_work SET due_ms = LAST_INSERT_ID(${dbNowMs} + ?) WHERE id = ? AND due_ms = ?`,
+    [CLAIM_MS, id, dueMs],
+  );
+  if (affectedRows === 0) throw new TakenUp();
+  return insertId;
 }
