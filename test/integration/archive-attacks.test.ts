@@ -14,7 +14,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, describe, test } from "node:test";
 import type { ComplianceEvent } from "../../src/chat/compliance-event.ts";
-import { DELIVERY } from "../../src/compliance/delivery.ts";
+import { DELIVERY, DELIVERY_STREAM } from "../../src/compliance/delivery.ts";
 import { readableCheckpoints, writeCheckpoint, writeNote } from "../../src/compliance/log/checkpoint.ts";
 import { type Signer, signNote } from "../../src/compliance/log/note.ts";
 import { type PurgeDetail, RETENTION_PURGE, signPurge } from "../../src/compliance/log/purge.ts";
@@ -104,7 +104,7 @@ async function fill(): Promise<void> {
   const files = [{ name: "compliance-1.xml", bytes: 1_000, sha256: "ab".repeat(32) }];
   const adapter = { id: 0, uri: "adapter:lync-xml", displayName: "lync-xml", email: null };
   const delivery = { kind: DELIVERY, detail: { runId: "r1", events: 7, files }, actor: adapter };
-  await recordForSealer(lab.database, { ...delivery, node: "n1", atMs: Date.now() });
+  await recordForSealer(lab.database, { ...delivery, node: "n1", atMs: Date.now() }, DELIVERY_STREAM);
   await seal(chats(SIZE - 2));
   const found = await lab.database.rows<{ seq: number }>(
     `SELECT seq FROM archive_leaf WHERE leaf LIKE '%"kind":"${COMPL_EXPORT}"%' OR leaf LIKE '%"kind":"${DELIVERY}"%' ORDER BY seq`,
@@ -296,9 +296,9 @@ const ATTACKS: readonly Attack[] = [
     },
   },
   {
-    what: "an export of the archive is written anew with all that can be calculated of it",
+    what: "an export of the archive is written anew with all that can be calculated of it: nothing links to it",
     seq: EXPORTED,
-    field: /^leaf$/,
+    field: /^root of events 2500 to 2999$/,
     attack: (q) => reseal(q, EXPORTED, (body) => body.replace("curiosity", "an audit")),
   },
   {
