@@ -2,14 +2,23 @@ import type { EdgeLink } from "../kamailio/edge-link.ts";
 import { type Alert, severityOf } from "../src/alerts/alert.ts";
 import { Mail } from "../src/alerts/mail.ts";
 import type { AlertSink, AlertWatch, Probe, ProcessKind } from "../src/alerts/ports.ts";
-import { awayProbe, clockProbe, diskProbe, eventProbe, triedProbe } from "../src/alerts/probes.ts";
+import {
+  awayProbe,
+  clockProbe,
+  diskProbe,
+  eventProbe,
+  refusedProbe,
+  triedProbe,
+} from "../src/alerts/probes.ts";
 import type { Reported } from "../src/alerts/reported.ts";
+import { AWAY_MS, BEHIND_MS, FOLDER } from "../src/alerts/times.ts";
 import { Watchman } from "../src/alerts/watchman.ts";
 import { Webhook } from "../src/alerts/webhook.ts";
 import { RunFolders } from "../src/compliance/folder.ts";
 import type { NodeBus } from "../src/ports.ts";
 import { MysqlAlertStore } from "../src/store/mysql/alert-store.ts";
 import type { Database } from "../src/store/mysql/database.ts";
+import type { MysqlJournal } from "../src/store/mysql/journal.ts";
 import { MysqlPoolView } from "../src/store/mysql/pool-view.ts";
 import type { Stores } from "../src/store/mysql/stores.ts";
 import type { RedisConnection } from "../src/store/redis/connection.ts";
@@ -68,14 +77,9 @@ function startAlerts(config: Config, { kind, database, probes, log, metrics }: A
   return watchman;
 }
 
-/** Redis and Kamailio come back from a restart sooner. */
-const AWAY_MS = 10_000;
-const BEHIND_MS = 5_000;
-/** A folder is tried often enough to be told of within a minute; one that hangs, as a lost network share does, is as bad as a full one. */
-const FOLDER = { everyMs: 15_000, forMs: 0, lateMs: 10_000 };
-
 interface NodeParts {
   readonly stores: Pick<Stores, "database">;
+  readonly journal: Pick<MysqlJournal, "refused">;
   readonly edges: ReadonlyMap<string, Pick<EdgeLink, "reached">>;
   readonly bus: Pick<NodeBus, "onState">;
   readonly redis: RedisConnection;
@@ -86,7 +90,7 @@ interface NodeParts {
 
 /** What a node sees: its Kamailios, the other nodes by way of Redis, and what waits to leave. */
 export function watchNode(config: Config, parts: NodeParts): Watchman {
-  const { stores, edges, bus, redis, behindMs, log, metrics } = parts;
+  const { stores, journal, edges, bus, redis, behindMs, log, metrics } = parts;
   const { name } = config.node;
   const { monotonicMs } = clock;
   let isThere = false;
@@ -99,6 +103,7 @@ export function watchNode(config: Config, parts: NodeParts): Watchman {
     probes: [
       awayProbe("redis-away", name, () => isThere, AWAY_MS, monotonicMs),
       emptiedProbe(redis, name),
+      refusedProbe(`writes of ${name}`, () => journal.refused, monotonicMs),
       ...[...edges].map(([edge, link]) =>
         awayProbe("kamailio-away", `${edge} and ${name}`, () => link.reached, AWAY_MS, monotonicMs),
       ),

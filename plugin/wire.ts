@@ -270,7 +270,7 @@ export async function startNode(config: Config, log: Logger, onLost: (why: strin
   await http.listen(config.http.listen);
   housekeeping.start();
   const directory = startDirectory(config, stores, { holder: me, maySpeak, log, metrics, onError });
-  const watchman = watchNode(config, { stores, edges, bus, redis, behindMs, log, metrics });
+  const watchman = watchNode(config, { stores, journal, edges, bus, redis, behindMs, log, metrics });
   ready = true;
   log.info({ incarnation: me, link: config.node.listen, http: config.http.listen }, "node is ready");
 

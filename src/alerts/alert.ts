@@ -18,7 +18,7 @@ export const ALERTS = {
     severity: "critical",
     summary: "The database does not answer, or takes nothing: nobody can post or read.",
     advice:
-      "See the database's own log. Nothing that was acknowledged is lost; chat goes on by itself when it is back.",
+      "See the database's own log; is its disk full? Nothing that was acknowledged is lost; chat goes on by itself when it is back.",
   },
   "redis-away": {
     severity: "warning",

@@ -1,14 +1,6 @@
 import type { Finding } from "./alert.ts";
 import type { ArchiveFigures, PoolFigures } from "./ports.ts";
-
-/** The worker moves an event within a second; the sweeper what it missed within 15. */
-const OUTBOX_MS = 30_000;
-/** A run takes its time, and one that failed waits for its turn. */
-const HANDOVER_GRACE_MS = 10 * 60_000;
-/** The sealer looks twice a second. */
-const INTAKE_MS = 45_000;
-/** Three checkpoints are overdue. */
-const CHECKPOINTS = 3;
+import { HANDOVER_GRACE_MS, INTAKE_MS, OUTBOX_MS, OVERDUE, RECONCILE_GRACE_MS } from "./times.ts";
 
 export interface PoolSettings {
   /** Whether the process that looks records; others may, or may not. */
@@ -21,8 +13,6 @@ export interface PoolSettings {
 
 /** Loss on one side, change on the other. */
 const MISSING = new Set(["missing", "unrecorded"]);
-/** A comparison takes its time. */
-const RECONCILE_GRACE_MS = 5 * 60_000;
 
 /** What the pool's figures say is the matter. A pool whose nodes are all without compliance, and without a worker, wants no archive. */
 export function poolFindings(figures: PoolFigures, settings: PoolSettings): Finding[] {
@@ -49,7 +39,11 @@ export function poolFindings(figures: PoolFigures, settings: PoolSettings): Find
       detail: `${what}: ${first === last ? first : `${first} to ${last}`}`,
     });
   const { sinceReconciledMs } = figures;
-  if (isRecorded && sinceReconciledMs !== null && sinceReconciledMs > 3 * reconcileMs + RECONCILE_GRACE_MS)
+  if (
+    isRecorded &&
+    sinceReconciledMs !== null &&
+    sinceReconciledMs > OVERDUE * reconcileMs + RECONCILE_GRACE_MS
+  )
     found.push({
       name: "reconciliation-behind",
       subject: "archive",
@@ -70,7 +64,7 @@ export function poolFindings(figures: PoolFigures, settings: PoolSettings): Find
 
 function silentFindings({ silent }: PoolFigures, heartbeatMs: number): Finding[] {
   return silent
-    .filter(({ silentMs }) => silentMs === null || silentMs > 3 * heartbeatMs)
+    .filter(({ silentMs }) => silentMs === null || silentMs > OVERDUE * heartbeatMs)
     .map(({ incarnation, silentMs }) => ({
       name: "capture-silent",
       subject: incarnation,
@@ -90,7 +84,7 @@ function archiveFindings(archive: ArchiveFigures, checkpointIntervalMs: number):
       subject: "archive",
       detail: `the oldest event has waited for ${seconds(oldestReadyMs)} s`,
     });
-  if (unsignedMs !== null && unsignedMs > CHECKPOINTS * checkpointIntervalMs)
+  if (unsignedMs !== null && unsignedMs > OVERDUE * checkpointIntervalMs)
     found.push({
       name: "checkpoint-unsigned",
       subject: "archive",

@@ -2,6 +2,7 @@ import { statfs } from "node:fs/promises";
 import type { AlertName, Finding } from "./alert.ts";
 import { Lasting } from "./lasting.ts";
 import type { Probe } from "./ports.ts";
+import { DATABASE_AWAY_MS, REFUSED_MS } from "./times.ts";
 
 /** A clock that is off by less is the time service's business. */
 const CLOCK_OFF_MS = 30_000;
@@ -21,6 +22,23 @@ export function awayProbe(
   const away = new Lasting(forMs, monotonicMs);
   return () =>
     away.see(!isThere()) ? [{ name, subject, detail: `for ${Math.round(away.lastedMs / 1_000)} s` }] : [];
+}
+
+/**
+ * On a full disk the database answers, and changes what is there; what needs room is refused. The matter once that has been so for a while.
+ * @param refused the first and the last refusal with nothing taken in between or since
+ */
+export function refusedProbe(
+  subject: string,
+  refused: () => { readonly firstMs: number; readonly lastMs: number } | undefined,
+  monotonicMs: () => number,
+): Probe {
+  return () => {
+    const { firstMs = 0, lastMs = 0 } = refused() ?? {};
+    if (lastMs - firstMs < DATABASE_AWAY_MS || monotonicMs() - lastMs > REFUSED_MS) return [];
+    const detail = `all refused for ${Math.round((lastMs - firstMs) / 1_000)} s`;
+    return [{ name: "database-away", subject, detail }];
+  };
 }
 
 /** How often something is tried, when that has failed for long enough, and when an attempt under way counts as a failure. */

@@ -2,12 +2,8 @@ import { type Alert, type Finding, keyOf } from "./alert.ts";
 import { Lasting } from "./lasting.ts";
 import type { AlertSink, AlertStore, AlertWatch, Probe } from "./ports.ts";
 import { triedProbe } from "./probes.ts";
+import { REACHED, UNTOLD_MS } from "./times.ts";
 import { Told } from "./told.ts";
-
-/** Once a quarter of a minute somebody looks whether a sink is there: without news nobody would know that it is not. */
-const REACHED = { everyMs: 15_000, forMs: 20_000, lateMs: 10_000 };
-/** A mail server that is started again is back sooner. */
-const UNTOLD_MS = 20_000;
 
 export interface TellerPorts {
   readonly process: string;

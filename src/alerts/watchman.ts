@@ -14,14 +14,9 @@ import type {
 } from "./ports.ts";
 import { clockFinding } from "./probes.ts";
 import { Teller } from "./teller.ts";
+import { DATABASE_AWAY_MS, LOOK_MS, PROBE_LIMIT_MS, SETTLED_MS } from "./times.ts";
 
-const LOOK_MS = 5_000;
-/** One look that finds no database may have met it at a bad moment. */
-const DATABASE_AWAY_MS = 8_000;
-/** After an outage everybody has been silent: who is dead is known once the others have had time to say that they live. */
-const SETTLED_MS = 20_000;
-/** What a probe or a sink may take. */
-const PROBE_LIMIT_MS = 3_000;
+/** What a sink may take at the end. */
 const STOP_LIMIT_MS = 3_000;
 
 export interface WatchmanPorts {

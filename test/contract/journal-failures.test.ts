@@ -194,6 +194,8 @@ for (const committed of [true, false])
 test("a hung database is STORE_DOWN within about two seconds for posts and reads, and works when it goes on", async () => {
   const { journal: own, alice, room } = await newJournal();
   await own.post(postEntry(recorder(alice), room, "before"));
+  const refused = () => own.refused;
+  assert.equal(refused(), undefined);
   await lab.stack.kill("mariadb", "SIGSTOP");
   try {
     const began = performance.now();
@@ -207,6 +209,10 @@ test("a hung database is STORE_DOWN within about two seconds for posts and reads
     ]);
     const tookMs = performance.now() - began;
     assert.ok(tookMs < 10_000, `${tookMs} ms`); // two seconds, and room for a busy machine
+    const first = refused();
+    await assert.rejects(own.post(postEntry(recorder(alice), room, "lost")), isDown);
+    assert.equal(refused()?.firstMs, first?.firstMs, "it has gone on since then");
+    assert.ok((refused()?.lastMs ?? 0) > (first?.lastMs ?? Number.POSITIVE_INFINITY), "and does");
   } finally {
     await lab.stack.kill("mariadb", "SIGCONT");
   }
@@ -218,6 +224,7 @@ test("a hung database is STORE_DOWN within about two seconds for posts and reads
   );
   const texts = (await stores.messages.latest(room.id, 10, 10)).map(({ text }) => text);
   assert.deepEqual(texts, ["before", "after"], "what was refused was not stored");
+  assert.equal(refused(), undefined, "over with what was taken");
 });
 
 test("after a kill -9 of the database in full flow every acknowledged post is there once, dense, and recorded", async () => {

@@ -1,10 +1,9 @@
 import { ALERTS, type Alert, type AlertName, POOL } from "../../alerts/alert.ts";
 import type { AlertStore, ProcessKind, StoredAlert } from "../../alerts/ports.ts";
+import { SILENT_MS } from "../../alerts/times.ts";
 import { type Database, limit } from "./database.ts";
 import { dbNowMs } from "./handover-rows.ts";
 
-/** Four looks; whoever looks after the pool and is silent for so long is succeeded. */
-const WATCH_MS = 20_000;
 /** A process that restarts is back sooner. */
 const ORPHANED_MS = 300_000;
 const MOST_ROWS = 1_000;
@@ -37,7 +36,7 @@ export class MysqlAlertStore implements AlertStore {
     );
     const { affectedRows } = await this.#database.change(
       `UPDATE pool_watch SET holder = ?, expires_ms = ${dbNowMs} + ? WHERE id = 1 AND (holder = ? OR expires_ms <= ${dbNowMs})`,
-      [process, WATCH_MS, process],
+      [process, SILENT_MS, process],
     );
     return affectedRows === 1;
   }
@@ -105,7 +104,7 @@ export class MysqlAlertStore implements AlertStore {
   async forget(process: string): Promise<boolean> {
     const { affectedRows } = await this.#database.change(
       `DELETE FROM process WHERE name = ? AND seen_ms + ? < ${dbNowMs}`,
-      [process, WATCH_MS],
+      [process, SILENT_MS],
     );
     return affectedRows === 1;
   }

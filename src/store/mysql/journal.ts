@@ -39,6 +39,8 @@ const FLUSHES_WITH_LOOK_UP = 64;
  * costs the disk's time however many entries it holds, so the faster they come, the more share one.
  */
 export class MysqlJournal implements Journal, SpoolJournal {
+  /** The first and the last time that the database took nothing, with nothing taken in between or since; monotonic. */
+  refused: { readonly firstMs: number; readonly lastMs: number } | undefined;
   readonly #options: JournalOptions;
   readonly #queue = new JournalQueue();
   readonly #nowMs: () => number;
@@ -164,6 +166,7 @@ export class MysqlJournal implements Journal, SpoolJournal {
       if (batch.length === 0) return [];
       try {
         const writes = await this.#attempt(batch);
+        this.refused = undefined;
         this.#settle(writes);
         return writes.deferred;
       } catch (error) {
@@ -216,6 +219,8 @@ export class MysqlJournal implements Journal, SpoolJournal {
         refuseAll(batch, error);
         return [];
       case "refuse":
+        if (verdict.away)
+          this.refused = { firstMs: performance.now(), ...this.refused, lastMs: performance.now() };
         refuseAll(batch, verdict.refusal);
         if (verdict.away) refuseAll(this.#queue.takeAll(), verdict.refusal);
         return [];

@@ -1,17 +1,14 @@
 import type { ArchiveFigures, PoolFigures, PoolView, ProcessKind } from "../../alerts/ports.ts";
+import { GAP_MS, SILENT_MS } from "../../alerts/times.ts";
 import { type Waiting, waitingOf } from "./archive-rows.ts";
 import { MysqlArchiveStatus } from "./archive-status.ts";
 import { type Database, limit } from "./database.ts";
 import { differencesOf } from "./differences.ts";
 import { dbNowMs } from "./handover-rows.ts";
 
-/** Four looks of a process that says every five seconds that it lives. */
-const SILENT_MS = 20_000;
 const COUNT_TO = 10_000;
 const MOST_DEAD = 50;
 const MOST_DIFFERENCES = 20;
-/** An event waits in the intake for one before it that long: that one is missing. */
-const GAP_MS = 45_000;
 
 /** What the database shows of the whole pool; looked at every few seconds, so each question is answered by an index. */
 export class MysqlPoolView implements PoolView {

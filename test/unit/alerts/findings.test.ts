@@ -9,6 +9,7 @@ import {
   clockProbe,
   diskProbe,
   eventProbe,
+  refusedProbe,
   triedProbe,
 } from "../../../src/alerts/probes.ts";
 
@@ -192,6 +193,29 @@ test("copies that wait for Kamailio for more than 5 s are found at once, and ove
   const probe = awayProbe("sending-behind", "n1", isThere, 0, () => 0);
   assert.deepEqual(await probe(), [{ name: "sending-behind", subject: "n1", detail: "for 0 s" }]);
   behindMs = 40;
+  assert.deepEqual(await probe(), []);
+});
+
+test("a database that refuses all writes for a while is found; one refusal, or an old one, is no matter", async () => {
+  let nowMs = 1_000;
+  let refused: { firstMs: number; lastMs: number } | undefined;
+  const probe = refusedProbe(
+    "writes of n1",
+    () => refused,
+    () => nowMs,
+  );
+  assert.deepEqual(await probe(), []);
+  refused = { firstMs: 1_000, lastMs: 1_000 };
+  nowMs = 16_000;
+  assert.deepEqual(await probe(), []);
+  refused = { firstMs: 1_000, lastMs: 16_000 };
+  assert.deepEqual(await probe(), [
+    { name: "database-away", subject: "writes of n1", detail: "all refused for 15 s" },
+  ]);
+  nowMs = 46_001;
+  assert.deepEqual(await probe(), [], "nobody has wanted anything since");
+  nowMs = 20_000;
+  refused = undefined;
   assert.deepEqual(await probe(), []);
 });
 
