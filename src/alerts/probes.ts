@@ -1,3 +1,4 @@
+import type { StatsFs } from "node:fs";
 import { statfs } from "node:fs/promises";
 import type { AlertName, Finding } from "./alert.ts";
 import { Lasting } from "./lasting.ts";
@@ -123,8 +124,15 @@ export function clockFinding(process: string, aheadMs: number | undefined): Find
 
 /** Room for the archive's files. A folder that is not there is the adapter's trouble. */
 export function diskProbe(folder: string): Probe {
+  let asked: Promise<StatsFs | undefined> | undefined;
   return async () => {
-    const known = await statfs(folder).catch(() => undefined);
+    // One question at a time: each that gets no answer, from a lost network share for instance, keeps a thread of the process.
+    asked ??= statfs(folder)
+      .catch(() => undefined)
+      .finally(() => {
+        asked = undefined;
+      });
+    const known = await asked;
     if (!known) return [];
     const { bavail, blocks, bsize } = known;
     const free = bavail * bsize;
