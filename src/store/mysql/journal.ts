@@ -221,8 +221,7 @@ export class MysqlJournal implements Journal, SpoolJournal {
       case "refuse":
         if (verdict.away)
           this.refused = { firstMs: performance.now(), ...this.refused, lastMs: performance.now() };
-        refuseAll(batch, verdict.refusal);
-        if (verdict.away) refuseAll(this.#queue.takeAll(), verdict.refusal);
+        refuseAll(verdict.away ? [...batch, ...this.#queue.takeAll()] : batch, verdict.refusal);
         return [];
     }
   }
@@ -276,8 +275,7 @@ export class MysqlJournal implements Journal, SpoolJournal {
         const connection = await this.#connect();
         return connection.counters.flushes >= asked;
       } catch (error) {
-        if (error instanceof SupersededError) return false;
-        if (performance.now() > deadlineMs) return false;
+        if (error instanceof SupersededError || performance.now() > deadlineMs) return false;
         await delay(DEFERRED_PAUSE_MS);
       }
     }
