@@ -97,6 +97,13 @@ test("a node that records nothing while a worker runs is told, also when it is t
 test("an archive that is not the one that was signed, events that nobody seals, one that is lost: told until it is right again", async () => {
   await it.say("sealed");
   await until("signed", async () => (await it.lab.sql("SELECT size FROM archive_checkpoint")).length > 0);
+  // An event that is next in its stream and waits because nobody seals would hide that one behind it is lost.
+  await until("all that was said is sealed", async () => {
+    const waiting = await it.lab.sql(
+      "SELECT event_id FROM compliance_outbox WHERE kind = 'CHAT' UNION SELECT event_id FROM archive_intake WHERE kind = 'CHAT'",
+    );
+    return waiting.length === 0;
+  });
   await it.lab.stack.kill("worker", "SIGKILL");
   // As whoever owns the database can.
   await it.lab.sql("DROP TRIGGER archive_leaf_no_update");
