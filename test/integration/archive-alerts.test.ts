@@ -97,13 +97,6 @@ test("a node that records nothing while a worker runs is told, also when it is t
 test("an archive that is not the one that was signed, events that nobody seals, one that is lost: told until it is right again", async () => {
   await it.say("sealed");
   await until("signed", async () => (await it.lab.sql("SELECT size FROM archive_checkpoint")).length > 0);
-  // An event that is next in its stream and waits because nobody seals would hide that one behind it is lost.
-  await until("all that was said is sealed", async () => {
-    const waiting = await it.lab.sql(
-      "SELECT event_id FROM compliance_outbox WHERE kind = 'CHAT' UNION SELECT event_id FROM archive_intake WHERE kind = 'CHAT'",
-    );
-    return waiting.length === 0;
-  });
   await it.lab.stack.kill("worker", "SIGKILL");
   // As whoever owns the database can.
   await it.lab.sql("DROP TRIGGER archive_leaf_no_update");
@@ -126,16 +119,18 @@ test("an archive that is not the one that was signed, events that nobody seals, 
   const failures = [
     ["archive-broken", "archive"],
     ["seal-behind", "archive"],
-    ["record-missing", lost?.stream ?? ""],
   ] as const;
   await it.untilTold("firing", ...failures);
   assert.match(it.describedAs("archive-broken"), /^the first \d+ events are not those of /);
   await it.untilInMetrics(0, "archive-broken", "archive");
   await write(leaf?.leaf_hash ?? Buffer.alloc(0));
-  await it.untilTold("resolved", ["seal-behind", "archive"]);
+  await it.untilTold("resolved", ...failures);
+  // What comes before the lost one is sealed now: nothing but it is waited for.
+  const missing = ["record-missing", lost?.stream ?? ""] as const;
+  await it.untilTold("firing", missing);
   await it.lab.sql("INSERT INTO compliance_outbox SELECT * FROM backup");
   await it.lab.sql("DROP TABLE backup");
-  await it.untilTold("resolved", ...failures);
+  await it.untilTold("resolved", missing);
   assert.equal((await parlance(it.config, "migrate")).code, 0);
 });
 
