@@ -1,15 +1,12 @@
 import assert from "node:assert/strict";
-import { execFile } from "node:child_process";
 import { userInfo } from "node:os";
-import { join } from "node:path";
 import { after, afterEach, before, test } from "node:test";
-import { fileURLToPath } from "node:url";
 import type { XccosEndpoint } from "../../plugin/client/endpoint.ts";
 import { attribute, child, children } from "../../plugin/client/xml-reader.ts";
+import { parlance as runCommand } from "../support/cli.ts";
 import { LAB_TIMEOUT_MS, type Lab, openLab } from "../support/lab.ts";
 import { signedInOn } from "../support/pool-people.ts";
 
-const root = fileURLToPath(new URL("../..", import.meta.url));
 const LYNC_TEXT = "This message was replaced by the Persistent Chat administrator.";
 
 let lab: Lab;
@@ -19,16 +16,8 @@ before(async () => {
 afterEach(() => lab?.clearAway());
 after(() => lab?.close());
 
-/** `parlance …` with the configuration of a node, as an administrator beside it runs it. */
-function parlance(...args: string[]): Promise<{ code: number; out: string; err: string }> {
-  const config = lab.stack.configFiles.n1 ?? "";
-  const program = ["--import", "tsx", join(root, "plugin", "main.ts"), ...args, "--config", config];
-  return new Promise((resolve) => {
-    execFile(process.execPath, program, { cwd: root, timeout: 60_000 }, (error, out, err) =>
-      resolve({ code: error === null ? 0 : Number(error.code ?? 1), out, err }),
-    );
-  });
-}
+/** As an administrator beside a node runs it. */
+const parlance = (...words: string[]) => runCommand(lab.stack.configFiles.n1 ?? "", ...words);
 
 /** What `ntc:msgmodify` says. */
 async function told(
