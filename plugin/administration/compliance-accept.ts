@@ -11,7 +11,7 @@ import { type CliCommand, configOf, expectWords } from "../configured.ts";
 import { progressOn } from "../progress.ts";
 import { print, type Row } from "../table.ts";
 import { makeReconciler } from "../wire-reconcile.ts";
-import { isSealed, reasonOf, recorder } from "./recorder.ts";
+import { isSealed, neededReasonOf, recorder } from "./recorder.ts";
 
 const ACCEPT = "parlance compliance accept STREAM|--all --reason TEXT [--dry-run] [--json]";
 const SILENT = { info: () => {}, warn: () => {}, error: () => {} };
@@ -38,8 +38,7 @@ export const acceptCommand: CliCommand = {
   run: async (words, values) => {
     const all = values.all === true;
     const [stream] = expectWords(words, all ? [] : ["STREAM"], ACCEPT);
-    const reason = reasonOf(values);
-    if (reason === "") throw new UsageError("--reason is missing: the archive keeps it");
+    const reason = neededReasonOf(values);
     const config = configOf(values);
     if (!config.compliance.enabled || !config.compliance.archive.enabled)
       throw new UsageError(

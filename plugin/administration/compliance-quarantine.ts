@@ -7,7 +7,7 @@ import type { Config } from "../config.ts";
 import { type CliCommand, configOf, expectWords, type Values } from "../configured.ts";
 import { print, type Row } from "../table.ts";
 import { remark } from "../verb.ts";
-import { reasonOf, recorder } from "./recorder.ts";
+import { neededReasonOf, recorder } from "./recorder.ts";
 
 const LIST = "parlance compliance quarantine list [--all] [--json]";
 const RETRY = "parlance compliance quarantine retry EVENT|--all [--dry-run] [--json]";
@@ -72,8 +72,7 @@ export const quarantineCommands: Readonly<Record<string, CliCommand>> = {
     ],
     options: { ...FLAGS, reason: { type: "string" }, "dry-run": { type: "boolean" } },
     run: async (words, values) => {
-      const reason = reasonOf(values);
-      if (reason === "") throw new UsageError("--reason is missing: the archive keeps it");
+      const reason = neededReasonOf(values);
       return settle(words, values, ACCEPT, "accepted", whyNotAccepted, (quarantine, events) =>
         quarantine.accept(events, { ...recorder(), reason }),
       );

@@ -17,6 +17,13 @@ export function reasonOf(values: Values): string {
   return reason;
 }
 
+/** The same where there has to be one. @throws UsageError */
+export function neededReasonOf(values: Values): string {
+  const reason = reasonOf(values);
+  if (reason === "") throw new UsageError("--reason is missing: the archive keeps it");
+  return reason;
+}
+
 /** Sends an event on its way and waits for the worker to seal it. */
 export async function isSealed(database: Database, eventId: string): Promise<boolean> {
   await new MysqlOutboxStore(database, true).move([eventId]);

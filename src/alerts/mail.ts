@@ -1,6 +1,6 @@
 import { createTransport, type Transporter } from "nodemailer";
 import type { AlertSink, News } from "./ports.ts";
-import { type Place, reach } from "./reach.ts";
+import { type Place, placeOf, reach } from "./reach.ts";
 import { headline, letter } from "./wording.ts";
 
 const CONNECT_LIMIT_MS = 5_000;
@@ -24,13 +24,11 @@ export class Mail implements AlertSink {
 
   constructor(settings: MailSettings) {
     this.#settings = settings;
-    const { hostname, port, protocol, username } = new URL(settings.url);
-    const isSecure = protocol === "smtps:";
+    const { hostname, protocol, username } = new URL(settings.url);
+    // How far a certificate is trusted is the mailer's matter (tls.* in the URL): there a connection has to do.
+    this.#greets = protocol !== "smtps:";
     // Ports as the mailer takes them when there is none.
-    const known = isSecure ? 465 : 587;
-    // How far its certificate is trusted is the mailer's matter (tls.* in the URL): there a connection has to do.
-    this.#greets = !isSecure;
-    this.#place = { host: hostname.replace(/^\[|\]$/g, ""), port: Number(port || known), isSecure: false };
+    this.#place = { ...placeOf(settings.url, { "smtp:": 587, "smtps:": 465 }), isSecure: false };
     const isHere = ["localhost", "127.0.0.1", "[::1]"].includes(hostname);
     this.#transport = createTransport({
       url: settings.url,

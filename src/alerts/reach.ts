@@ -11,6 +11,12 @@ export interface Place {
   readonly isSecure: boolean;
 }
 
+/** @param ports by protocol, for an address that names none */
+export function placeOf(url: string, ports: Readonly<Record<string, number>>): Pick<Place, "host" | "port"> {
+  const { hostname, port, protocol } = new URL(url);
+  return { host: hostname.replace(/^\[|\]$/g, ""), port: Number(port || ports[protocol]) };
+}
+
 /**
  * Whether somebody is there, without telling him anything. @param greets an SMTP server, which speaks first (RFC 5321 §3.1) and is taken
  * leave of; without it a connection is enough. @throws with a code and nothing that may hold an address or a secret

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { ALERTS, type Alert, keyOf, severityOf } from "./alert.ts";
 import type { AlertSink, News } from "./ports.ts";
-import { reach } from "./reach.ts";
+import { placeOf, reach } from "./reach.ts";
 import { MOST_TOLD } from "./wording.ts";
 
 const LIMIT_MS = 10_000;
@@ -49,10 +49,9 @@ export class Webhook implements AlertSink {
   }
 
   reach(): Promise<void> {
-    const { hostname, port, protocol } = new URL(this.#settings.url);
-    const host = hostname.replace(/^\[|\]$/g, "");
-    const known = protocol === "https:" ? 443 : 80;
-    return reach({ host, port: Number(port || known), isSecure: protocol === "https:" }, false);
+    const { url } = this.#settings;
+    const place = placeOf(url, { "http:": 80, "https:": 443 });
+    return reach({ ...place, isSecure: new URL(url).protocol === "https:" }, false);
   }
 }
 

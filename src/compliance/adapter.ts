@@ -1,9 +1,9 @@
-import { createHash } from "node:crypto";
 import { canonicalJson } from "../chat/compliance-event.ts";
 import type { ArchivedEvent } from "./archived-event.ts";
-import { MANIFEST_NAME, type RunManifest } from "./delivery.ts";
+import { MANIFEST_NAME, manifestBytes, type RunManifest } from "./delivery.ts";
 import { type RunExtras, withExtras } from "./extras.ts";
 import type { ArchiveFormat, RenderOptions } from "./formats/format.ts";
+import { sha256Hex } from "./log/hashes.ts";
 import type { ArchiveFolder, FileToWrite, HeldLease } from "./ports.ts";
 
 /** Turns batches into files of one format in one folder (Lync's AdapterType, AdapterName, AdapterOutputDirectory). */
@@ -32,7 +32,7 @@ export function makeAdapter(
   const about = { format: format.name, version: format.version, options };
   const { roomDetails = false, userDetails = false, transform } = extras ?? {};
   const beside = { roomDetails, userDetails, transform: transform?.words ?? null };
-  const configHash = sha256(canonicalJson(extras ? { ...about, beside } : about));
+  const configHash = sha256Hex(canonicalJson(extras ? { ...about, beside } : about));
   return {
     name,
     configHash,
@@ -47,7 +47,7 @@ export function makeAdapter(
  * were put aside and are tried again may be the first and the last of a run that was delivered without them.
  */
 export function runName(configHash: string, eventIds: readonly string[]): string {
-  return `${eventIds[0]}-${eventIds.at(-1)}-${sha256([configHash, ...eventIds].join(" ")).slice(0, 8)}`;
+  return `${eventIds[0]}-${eventIds.at(-1)}-${sha256Hex([configHash, ...eventIds].join(" ")).slice(0, 8)}`;
 }
 
 function render(
@@ -63,7 +63,7 @@ function render(
   const listed: RunManifest["files"][number][] = [];
   const add = (name: string, bytes: Buffer, about: Record<string, unknown>) => {
     files.push({ name, bytes });
-    listed.push({ path: name, bytes: bytes.length, sha256: sha256(bytes), ...about });
+    listed.push({ path: name, bytes: bytes.length, sha256: sha256Hex(bytes), ...about });
   };
   parts.forEach((part, index) => {
     const name = `part-${String(index + 1).padStart(4, "0")}.${part.extension}`;
@@ -86,7 +86,7 @@ function render(
     timeZone: "UTC",
   } satisfies RunManifest & Record<string, unknown>;
   // No time of writing: the same batch must give the same bytes.
-  files.push({ name: MANIFEST_NAME, bytes: Buffer.from(`${JSON.stringify(manifest, null, 1)}\n`) });
+  files.push({ name: MANIFEST_NAME, bytes: manifestBytes(manifest) });
   return files;
 }
 
@@ -94,8 +94,4 @@ function countKinds(events: readonly ArchivedEvent[]): Record<string, number> {
   const counts = new Map<string, number>();
   for (const { kind } of events) counts.set(kind, (counts.get(kind) ?? 0) + 1);
   return Object.fromEntries([...counts].sort(([left], [right]) => (left < right ? -1 : 1)));
-}
-
-function sha256(data: string | Buffer): string {
-  return createHash("sha256").update(data).digest("hex");
 }

@@ -186,8 +186,7 @@ export class Archiver {
         for (const { eventId, reason } of poison) this.#watch.quarantined(eventId, reason);
         sum.quarantined += poison.length;
       }
-      const left = new Set(poison.map(({ eventId }) => eventId));
-      eventIds = rows.map(({ eventId }) => eventId).filter((eventId) => !left.has(eventId));
+      eventIds = fit.map(({ eventId }) => eventId);
       const held = this.#held(lease);
       await held.check();
       if (fit.length > 0) {

@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { sha256Hex } from "./log/hashes.ts";
 
 /** A run of the adapter has ended, and what it brought stands in its folder. */
 export const DELIVERY = "DELIVERY";
@@ -45,6 +45,10 @@ export function readManifest(bytes: Uint8Array): RunManifest {
   return JSON.parse(Buffer.from(bytes).toString("utf8"));
 }
 
+export function manifestBytes(manifest: RunManifest): Buffer {
+  return Buffer.from(`${JSON.stringify(manifest, null, 1)}\n`);
+}
+
 /** @param manifest its bytes, as they are in the folder @param eventIds of what is in the files, ascending */
 export function deliveryOf(
   manifest: Uint8Array,
@@ -55,7 +59,7 @@ export function deliveryOf(
   const sheet = {
     name: MANIFEST_NAME,
     bytes: manifest.length,
-    sha256: createHash("sha256").update(manifest).digest("hex"),
+    sha256: sha256Hex(manifest),
   };
   return {
     ...about,

@@ -1,6 +1,7 @@
-import { createHash } from "node:crypto";
 import type { ArchivedEvent } from "./archived-event.ts";
+import { manifestBytes, readManifest } from "./delivery.ts";
 import { detailsXml } from "./formats/details-xml.ts";
+import { sha256Hex } from "./log/hashes.ts";
 import type { DetailsSource, FileToWrite, HeldLease } from "./ports.ts";
 
 /** What goes beside the files of a run and does not depend on its events alone. */
@@ -39,18 +40,20 @@ export async function withExtras(
   }
   const manifest = files.at(-1);
   if (!manifest || more.length === 0) return [...files];
-  const about = JSON.parse(manifest.bytes.toString("utf8")) as { files: unknown[] }; // made by adapter.ts
-  for (const { name, bytes } of more)
-    about.files.push({ path: name, bytes: bytes.length, sha256: sha256(bytes) });
-  const named = { name: manifest.name, bytes: Buffer.from(`${JSON.stringify(about, null, 1)}\n`) };
+  const about = readManifest(manifest.bytes);
+  const listed = more.map(({ name, bytes }) => ({
+    path: name,
+    bytes: bytes.length,
+    sha256: sha256Hex(bytes),
+  }));
+  const named = {
+    name: manifest.name,
+    bytes: manifestBytes({ ...about, files: [...about.files, ...listed] }),
+  };
   return [...files.slice(0, -1), ...more, named];
 }
 
 /** The next attempt may give other bytes, and whoever else may still be writing this run writes his own file: a manifest names one of them. */
 function namedByHash(name: string, bytes: Buffer): FileToWrite {
-  return { name: `${name}-${sha256(bytes).slice(0, 8)}.xml`, bytes };
-}
-
-function sha256(data: Buffer): string {
-  return createHash("sha256").update(data).digest("hex");
+  return { name: `${name}-${sha256Hex(bytes).slice(0, 8)}.xml`, bytes };
 }

@@ -1,7 +1,8 @@
-import { createHash, randomBytes } from "node:crypto";
+import { randomBytes } from "node:crypto";
 import { link, mkdir, open, readdir, readFile, rename, rm } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { MANIFEST_NAME, readManifest } from "./delivery.ts";
+import { sha256Hex } from "./log/hashes.ts";
 import type { ArchiveFolder, FileToWrite, HeldLease } from "./ports.ts";
 
 /** A block of a file system: on a full one there is none left. */
@@ -30,8 +31,7 @@ export class RunFolders implements ArchiveFolder {
     const { files } = readManifest(manifest);
     for (const { path, sha256 } of files) {
       const bytes = await readIfThere(join(folder, safeName(path)));
-      if (bytes !== undefined && createHash("sha256").update(bytes).digest("hex") !== sha256)
-        return undefined;
+      if (bytes !== undefined && sha256Hex(bytes) !== sha256) return undefined;
     }
     // Not before there is a manifest: who still writes would find his own gone, and a manifest is never another one.
     await removeStrays(

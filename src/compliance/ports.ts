@@ -1,8 +1,7 @@
+import type { Delivery } from "./delivery.ts";
 import type { RoomDetails, UserDetails } from "./formats/details-xml.ts";
 
 /** What the compliance worker needs of the outside world, in its own words. */
-
-import type { Delivery } from "./delivery.ts";
 
 /** One row of the hand-over table. `body` is the canonical body of the event, byte for byte as the chat committed it. */
 export interface HandoverRow {

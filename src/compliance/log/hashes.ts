@@ -12,6 +12,10 @@ export function sha256(bytes: Uint8Array | string): Buffer {
   return hash("sha256", bytes, "buffer");
 }
 
+export function sha256Hex(bytes: Uint8Array | string): string {
+  return sha256(bytes).toString("hex");
+}
+
 /** RFC 6962 §2.1: hash of a leaf. */
 export function leafHash(leaf: Uint8Array): Buffer {
   return sha256(Buffer.concat([LEAF_PREFIX, leaf], leaf.length + 1));

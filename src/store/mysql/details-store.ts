@@ -51,6 +51,8 @@ export class MysqlDetails implements DetailsSource {
           "JOIN principal g ON g.id = m.group_id WHERE m.member_kind = 'user' AND m.member_id IN (?) ORDER BY g.uri",
         [some],
       );
+      const byUser = new Map<number, { uri: string; name: string }[]>(some.map((id) => [id, []]));
+      for (const { user_id, uri, name } of groups) byUser.get(user_id)?.push({ uri, name });
       for (const { id, uri, display_name, email, administrator } of users)
         found.push({
           id,
@@ -58,7 +60,7 @@ export class MysqlDetails implements DetailsSource {
           name: display_name,
           email,
           administrator: administrator === 1,
-          groups: groups.filter(({ user_id }) => user_id === id).map(({ uri, name }) => ({ uri, name })),
+          groups: byUser.get(id) ?? [],
         });
     }
     return found;
